@@ -1,0 +1,81 @@
+"""From a response to a page: the table of parsers, and the one door to them.
+
+A parser is a module with a pure `parse(response) -> Page`. What it must not do is fail on what the web sends; when it
+does, that is a bug, which is raised.
+"""
+
+import asyncio
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib import import_module
+
+from parsers import charset, directives, mime, urls
+from parsers.page import Page, Response
+
+PARSERS = {  # the essence of a Content-Type, and the module that reads it
+    "text/html": "html",
+    "application/xhtml+xml": "html",
+}
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_AT_ONCE = 10_000  # bytes; a smaller body is read sooner than a thread would begin with it
+
+
+async def parse(response: Response) -> Page:
+    """What stands in the response; large bodies are read in a thread, so that the loop goes on."""
+    if len(response.body) <= _AT_ONCE:
+        return _parse(response)
+    return await asyncio.get_running_loop().run_in_executor(_threads(), _parse, response)
+
+
+def close() -> None:
+    """End the threads that `parse` started, once they are done; a later `parse` starts new ones."""
+    if _threads.cache_info().currsize:
+        threads = _threads()
+        _threads.cache_clear()
+        threads.shutdown()
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="parser")
+
+
+def _parse(response: Response) -> Page:
+    headers = response.headers
+    essence, label = mime.content_type(headers.get("content-type"))
+    if essence is None and mime.looks_like_html(response.body):
+        essence = "text/html"
+
+    if response.status in _REDIRECTS and headers.get("location"):
+        page = Page(charset=charset.named(label), redirect_to=_target(response.url, headers["location"]))
+    elif essence in PARSERS:
+        page = import_module(f"parsers.{PARSERS[essence]}").parse(response)
+    else:
+        page = Page(charset=charset.named(label))
+
+    page.content_type = essence
+    page.sha256 = hashlib.sha256(response.body).hexdigest()
+    robots = [*(page.robots or ()), *directives.in_header(headers.get("x-robots-tag", ""))]
+    page.robots = list(dict.fromkeys(robots)) or None
+    if directives.forbid_following(robots):
+        page.nofollow = frozenset(page.links)
+    return page
+
+
+def _target(url: str, location: str) -> str | None:
+    """Where a redirect leads by http or https; None if nowhere.
+
+    Servers write bytes beyond ASCII into it, though RFC 9110 forbids them, and headers are read as Latin-1. Most of
+    them are UTF-8; others are escaped one by one, so that the server gets its bytes back. So do browsers.
+    """
+    try:
+        raw = location.encode("latin-1")
+        location = raw.decode()
+    except UnicodeEncodeError:
+        pass  # it was read as UTF-8
+    except UnicodeDecodeError:
+        location = "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in raw)
+    return next(iter(urls.join(url, [location])), None)

@@ -1,0 +1,129 @@
+"""HTML: title, links and what else stands in a page's head, read with lxml. A pure function.
+
+Links are what a browser that runs no scripts would list: those in `<noscript>` are links, those in `<template>` are
+none (its content is no part of the document until a script copies it).
+"""
+
+import logging
+import threading
+
+from lxml import etree
+from lxml.etree import _Element as Element  # the name by which lxml's type stubs know it
+
+from parsers import charset, directives, mime, urls
+from parsers.page import Page, Response
+
+log = logging.getLogger(__name__)
+
+_NOFOLLOW = frozenset({"nofollow", "ugc", "sponsored"})
+"""What in a link's rel asks not to follow it (https://developers.google.com/search/docs/crawling-indexing/qualify-outbound-links)."""
+
+
+class _Own(threading.local):
+    """A parser for each thread: a shared one would hold a lock while it parses."""
+
+    def __init__(self) -> None:
+        # huge_tree moves the depth at which libxml2 stops reading from 255 to 2,048 elements.
+        self.parser = etree.HTMLParser(
+            encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True, collect_ids=False
+        )
+
+
+_own = _Own()
+
+
+def parse(response: Response) -> Page:
+    """What an HTML page says of itself, and its links: `charset` to `robots`, without the directives of the header.
+
+    Never fails on what the web sends: rubbish is an empty page.
+    """
+    _, label = mime.content_type(response.headers.get("content-type"))
+    encoding = charset.of_html(response.body, label)
+    page = Page(charset=encoding)
+    root = _tree(response, encoding)
+    if root is not None:
+        etree.strip_elements(root, "template", with_tail=False)
+        base = _base(root, response.url)
+        page.lang = _text(root.get("lang") or root.get("xml:lang"))
+        page.title = _title(root)
+        page.description, robots = _meta(root)
+        page.robots = robots or None
+        page.canonical = _canonical(root, base)
+        page.links, page.nofollow = _links(root, base)
+    return page
+
+
+def _tree(response: Response, encoding: str) -> Element | None:
+    """The root element; None when the body holds nothing that could be one."""
+    body = response.body
+    if encoding != "utf-8":
+        body = charset.decode(body, encoding).encode()
+    try:
+        root = etree.fromstring(body, _own.parser)
+    except etree.LxmlError:  # older libxml2 raises for an empty document where newer gives no root
+        return None
+    if any(entry.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for entry in _own.parser.error_log):
+        log.warning("%s: elements lie too deep in each other; the page was read only up to there", response.url)
+    return root
+
+
+def _base(root: Element, url: str) -> str:
+    """What links are relative to: the first base element with an href holds, or none if that is unusable."""
+    for base in root.iter("base"):
+        href = base.get("href")
+        if href is not None:
+            return next(iter(urls.join(url, [href])), url)
+    return url
+
+
+def _title(root: Element) -> str | None:
+    for title in root.iter("title"):
+        if next(title.iterancestors("svg"), None) is None:
+            return _text(title.text)
+    return None
+
+
+def _meta(root: Element) -> tuple[str | None, list[str]]:
+    """The description and the robots directives, of head and body alike, as search engines take them."""
+    description = None
+    robots: list[str] = []
+    for meta in root.iter("meta"):
+        name = meta.get("name", "").strip().lower()
+        if name == "robots":
+            robots += directives.in_meta(meta.get("content", ""))
+        elif name == "description" and description is None:
+            description = _text(meta.get("content"))
+    return description, robots
+
+
+def _canonical(root: Element, base: str) -> str | None:
+    """Only of the head: in the body it might come from whoever may write a comment there."""
+    head = root.find("head")
+    for link in head.iter("link") if head is not None else ():
+        href = link.get("href")
+        if href is not None and "canonical" in link.get("rel", "").lower().split():
+            return next(iter(urls.join(base, [href])), None)
+    return None
+
+
+def _links(root: Element, base: str) -> tuple[list[str], frozenset[str]]:
+    """All links in document order, and those of them whose every occurrence asks not to be followed."""
+    references: list[str] = []
+    followed: list[str] = []
+    for element in root.iter("a", "area"):
+        href = element.get("href")
+        if href is None:
+            continue
+        references.append(href)
+        rel = element.get("rel")
+        if rel is None or _NOFOLLOW.isdisjoint(rel.lower().split()):
+            followed.append(href)
+    links = urls.join(base, references)
+    if len(followed) == len(references):
+        return links, frozenset()
+    return links, frozenset(links).difference(urls.join(base, followed))
+
+
+def _text(value: str | None) -> str | None:
+    """White space collapsed; None for what is empty."""
+    return " ".join(value.split()) or None if value else None

@@ -1,0 +1,37 @@
+"""What came from a server (`Response`) and what a parser read in it (`Page`): data only."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True, frozen=True)
+class Response:
+    """One answer of a server, its body decoded from its content codings and whole."""
+
+    url: str  # as requested: WHATWG-serialised, without a fragment
+    status: int  # 100 to 599
+    headers: dict[str, str]  # names in lower case; the values of a repeated name joined by ", "
+    body: bytes
+    elapsed: float  # seconds from the start of the request to the last byte
+    ip: str | None = None  # the address that answered
+    http_version: str | None = None  # "1.0", "1.1", "2" or "3"
+
+
+@dataclass(slots=True)
+class Page:
+    """What a parser read in a response. Absent things are None; a page without links has an empty list."""
+
+    content_type: str | None = None  # the essence in lower case, such as "text/html"
+    charset: str | None = None  # the encoding the text was read by, as the WHATWG names it, in lower case
+    sha256: str | None = None  # of the body, hexadecimal
+    title: str | None = None  # white space collapsed
+    description: str | None = None
+    canonical: str | None = None  # absolute
+    lang: str | None = None
+    robots: list[str] | None = None  # directives of meta robots and X-Robots-Tag, in lower case
+    redirect_to: str | None = None  # absolute target of a 3xx with a Location that is http(s)
+    links: list[str] = field(default_factory=list)  # of a and area: absolute http(s), no fragment, document order, once
+    nofollow: frozenset[str] = frozenset()  # those of `links` that the page asks not to follow
+    data: Any = None  # fields cut out by rules
+    facts: Any = None  # what else the parser was asked for
+    text: str | None = None  # the main text, when asked for
