@@ -1,0 +1,92 @@
+"""The words of the crawl: what passes between the rooms."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from parsers.page import Page, Response
+
+State = Literal["waiting", "in_hand", "crawled", "failed", "refused"]
+"""Of a URL in the frontier. waiting: to be asked for, perhaps not before it is due; in_hand: handed out by `claim`;
+crawled: answered, with any status; failed: given up without an answer; refused: never asked for, with a reason."""
+
+
+@dataclass(slots=True, frozen=True)
+class Request:
+    """A URL that the frontier has handed out."""
+
+    id: int  # the frontier's number of the URL
+    url: str  # WHATWG-serialised, http or https, without a fragment
+    host: str  # name and port, "example.com:443": what pace, slots and budgets of a host are counted by
+    depth: int  # links from a seed, which has 0; a redirect's target has the depth of what led to it
+    parent: str | None  # the URL on which this one was first found
+    attempt: int = 1  # 1 for the first
+    hops: int = 0  # redirects in a row that led here
+
+
+@dataclass(slots=True, frozen=True)
+class Found:
+    """URLs found together: by one page, or named as seeds (parent None, depth 0)."""
+
+    urls: Sequence[str]  # WHATWG-serialised, http or https, without a fragment
+    depth: int
+    parent: int | None = None  # the frontier's number of the page
+    hops: int = 0
+    refused: str | None = None  # a code of reasons.py: keep them as refused instead of waiting
+
+
+@dataclass(slots=True, frozen=True)
+class Failure:
+    """Why a request brought no page."""
+
+    code: str  # of reasons.py
+    text: str  # one line, for people
+    status: int | None = None  # when the server did begin to answer
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.text}"
+
+
+@dataclass(slots=True, frozen=True)
+class Answer:
+    """What politeness learns from a request that has ended."""
+
+    host: str
+    status: int | None  # None when nothing answered
+    error: str | None = None  # a code of reasons.py
+    elapsed: float = 0.0  # seconds
+    retry_after: float | None = None  # seconds from now, as the server asked
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one request: a response with its page, or a failure."""
+
+    request: Request
+    fetched_at: float  # seconds since the epoch: when the attempt began
+    elapsed: float = 0.0  # seconds, of the attempt
+    retry_after: float | None = None  # seconds from now, as the server asked
+    response: Response | None = None
+    page: Page | None = None
+    failure: Failure | None = None
+    found: list[Found] = field(default_factory=list)  # the links to follow, and those refused
+    skipped: Mapping[str, int] = field(default_factory=dict)  # links that are only counted: how many by reason
+
+    def answer(self) -> Answer:
+        """What politeness should learn of it."""
+        status = self.response.status if self.response else None
+        error = self.failure.code if self.failure else None
+        return Answer(self.request.host, status, error, self.elapsed, self.retry_after)
+
+
+@dataclass(slots=True, frozen=True)
+class Finished:
+    """What the frontier must know of a URL that was handed out, once its outcome is decided."""
+
+    id: int
+    state: State  # "waiting": once more, not before `due`
+    attempts: int  # how often it was asked for, in all
+    status: int | None = None
+    reason: str | None = None  # a code of reasons.py
+    due: float = 0.0  # seconds since the epoch
+    found: Sequence[Found] = ()

@@ -1,0 +1,54 @@
+"""Every "no" and every error of the crawl, in one table.
+
+A code is a contract: it stands in records (`error`), in the frontier, in `--explain` and on the status page.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(slots=True, frozen=True)
+class Reason:
+    """Why a URL got no page."""
+
+    code: str
+    sentence: str  # for people: completes "This URL was not crawled: ..."
+    counted: Literal["failed", "refused", "skipped"]
+    """failed: it was asked for, and has a record; refused: kept in the frontier with this reason, never asked for;
+    skipped: counted only, not kept."""
+    retry: bool = False  # may it pass, so that trying again later is worth it?
+
+
+_TABLE = (
+    # What fetching can meet.
+    Reason("dns", "the host's name could not be resolved", "failed", retry=True),
+    Reason("connect", "no connection could be made", "failed", retry=True),
+    Reason("timeout", "no whole answer came in time", "failed", retry=True),
+    Reason("reset", "the connection was lost before the answer was whole", "failed", retry=True),
+    Reason("tls", "the secure connection could not be trusted or made", "failed"),
+    Reason("private_address", "the address is not public, and the host is no seed (see --private)", "failed"),
+    Reason("too_large", "the body is larger than --max-body", "failed"),
+    Reason("headers_too_large", "the answer's headers are too large", "failed"),
+    Reason("bad_response", "the answer is not HTTP as its standard says", "failed"),
+    Reason("bad_encoding", "the body could not be decoded as its Content-Encoding says", "failed"),
+    Reason("bad_url", "the fetcher cannot ask for such a URL", "failed"),
+    Reason("internal", "a bug in the crawler was met; the log has more", "failed"),
+    # What is decided before asking, and kept with its reason.
+    Reason("robots", "the host's robots.txt forbids it", "refused"),
+    Reason("robots_unreachable", "the host's robots.txt could not be had, so all of the host is off limits", "refused"),
+    Reason("crawl_delay", "the host's robots.txt asks for a longer Crawl-delay than --max-crawl-delay", "refused"),
+    Reason("max_depth", "it lies deeper than --max-depth", "refused"),
+    Reason("max_host_pages", "the host has had its --max-host-pages", "refused"),
+    Reason("max_redirects", "too many redirects in a row led to it", "refused"),
+    # What is only counted: storing it would let the rest of the web fill the frontier.
+    Reason("scope", "it lies outside the scope of the crawl (see --scope)", "skipped"),
+    Reason("excluded", "an --exclude pattern matches it", "skipped"),
+    Reason("not_included", "no --include pattern matches it", "skipped"),
+    Reason("nofollow", "the page that holds the link asks not to follow it", "skipped"),
+    Reason("too_long", "the URL is longer than --max-url-length", "skipped"),
+)
+
+REASONS: dict[str, Reason] = {reason.code: reason for reason in _TABLE}
+
+RETRY_STATUSES = frozenset({408, 429, *range(500, 600)})
+"""Answers that may be different later: a timeout of the server's, too many requests (RFC 6585), server errors."""
