@@ -1,0 +1,150 @@
+"""The frontier: every URL the crawl knows, and what became of it.
+
+A URL is known once, by its exact text. It is `waiting` until `claim` hands it out (`in_hand`), and from then on the
+claimer owes one `finish` for it, which says `crawled`, `failed`, `refused`, or `waiting` again with a due time. What
+was in hand when the crawl died is waiting again after `open`. "Nothing to claim now" is not "finished": see `counts`.
+
+Hosts are named as `parsers.urls.host` names them. Times are seconds since the epoch, because they outlive the process.
+All backends keep this contract and pass `tests/test_frontier.py`; a weaker promise is an attribute one can see.
+A new backend is a class with the method `of_job(folder)`, and a line in `FRONTIERS`.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol
+
+from crawler.model import Finished, Found, Request, State
+
+FRONTIERS = {
+    "sqlite": "crawler.frontier.sqlite:SqliteFrontier",
+    "memory": "crawler.frontier.memory:MemoryFrontier",
+}
+"""Where each backend's class is found; a backend is imported when it is asked for."""
+
+REVOCABLE = frozenset({"max_depth", "max_redirects"})
+"""Refusals that speak of the way to a URL, not of the URL itself: another way may lead to it after all."""
+
+
+class FrontierError(Exception):
+    """The frontier cannot be opened or written; the message is one line for the user."""
+
+
+@dataclass(slots=True, frozen=True)
+class Counts:
+    """How many URLs are in each state. `waiting` includes those that are not due yet."""
+
+    waiting: int = 0
+    in_hand: int = 0
+    crawled: int = 0
+    failed: int = 0
+    refused: int = 0
+
+    @property
+    def pages(self) -> int:
+        """URLs that have a record."""
+        return self.crawled + self.failed
+
+
+@dataclass(slots=True, frozen=True)
+class Known:
+    """All that is known of one URL."""
+
+    url: str
+    state: State
+    depth: int
+    parent: str | None
+    attempts: int
+    status: int | None
+    reason: str | None
+    due: float  # of a URL that waits: not to be asked for before; 0 when at once
+
+
+class Frontier(Protocol):
+    """What the flow may ask of a frontier. One task at a time calls the methods that change it.
+
+    A change whose caller is cancelled meanwhile may be kept or not, but is counted as it was kept.
+    """
+
+    durable: bool
+    """Does what was finished outlive the process?"""
+
+    async def open(self) -> None:
+        """Make ready; what was in hand is waiting again. Raises FrontierError."""
+
+    async def close(self) -> None:
+        """Let go of all resources; may be called twice."""
+
+    async def add(self, found: Found) -> int:
+        """Add URLs, for good when this returns, and say how many of them were new.
+
+        A known URL keeps its state and its parent, with one exception: one that was refused for the way it was found
+        (`REVOCABLE`) becomes waiting when it is found by a way that is not refused, and takes that way's depth and
+        hops. One that waits takes the smaller of its depths and of its hops. A refused finding changes nothing about
+        a known URL.
+        """
+
+    async def claim(self, wants: Mapping[str, int], now: float) -> list[Request]:
+        """Hand out up to so many URLs of each host, of those that are due: nearest to a seed first, then oldest.
+
+        A `now` smaller than an earlier one is taken as that one: what is due stays due. Raises FrontierError.
+        """
+
+    async def finish(self, finished: Sequence[Finished], positions: Mapping[str, int]) -> None:
+        """In one transaction: settle URLs in hand, add what they led to, and note how far each store had got.
+
+        `positions` holds only stores that moved. Either all of this is kept or, after an error or a kill, none of it.
+        Raises FrontierError; the call may then be repeated. ValueError for an id that is not in hand: a bug.
+        """
+
+    async def release(self, ids: Sequence[int]) -> None:
+        """Give back URLs in hand that were not asked for: they wait as before, their attempts unchanged.
+
+        Raises FrontierError; ValueError for an id that is not in hand.
+        """
+
+    async def drop(self, host: str, reason: str) -> int:
+        """Refuse, with this reason, all URLs of the host that wait, due or not; say how many there were."""
+
+    def waiting(self, now: float) -> Mapping[str, int]:
+        """The hosts with URLs that could be claimed now, with how many. A view to read at once, not to keep."""
+
+    def next_due(self) -> float | None:
+        """When the next URL that waits for its due time may be claimed; None when there is none."""
+
+    def counts(self) -> Counts:
+        """How many URLs are in each state, now."""
+
+    def host_counts(self, host: str) -> Counts:
+        """The same for one host; all zero when it is not known."""
+
+    def refusals(self) -> Mapping[str, int]:
+        """How many URLs are refused, by reason, now."""
+
+    def hosts(self) -> Sequence[str]:
+        """Every host that the frontier knows, in the order they were found."""
+
+    async def positions(self) -> dict[str, int]:
+        """How far each store had got at the last `finish`, by the store's name."""
+
+    async def note(self, key: str, value: str) -> None:
+        """Keep a small text under a key, such as a host's robots.txt, replacing what was there."""
+
+    async def notes(self, prefix: str) -> dict[str, str]:
+        """The notes whose keys begin so."""
+
+    async def why(self, url: str) -> Known | None:
+        """All that is known of a URL, or None when it was never seen."""
+
+    def scan(self) -> AsyncIterator[Known]:
+        """Every URL known when this began, in the order they were found, streaming; each in its state when reached."""
+
+
+def make(name: str, folder: Path) -> Frontier:
+    """The frontier that a setting names, for the job in this folder; nothing is opened yet. Raises FrontierError."""
+    if name not in FRONTIERS:
+        raise FrontierError(f"there is no frontier {name!r}; there are {', '.join(FRONTIERS)}")
+    module, _, backend = FRONTIERS[name].partition(":")
+    frontier: Frontier = getattr(import_module(module), backend).of_job(folder)
+    return frontier

@@ -1,0 +1,198 @@
+"""The frontier in memory: for benchmarks, and for crawls that need not go on after their end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from pathlib import Path
+from typing import Self
+
+from crawler.frontier import REVOCABLE, Counts, Known
+from crawler.frontier.tally import Tally
+from crawler.model import Finished, Found, Request, State
+from parsers.urls import host
+
+_BREATH = 1000  # URLs that `scan` yields before it lets the loop do something else
+
+
+@dataclass(slots=True)
+class _Url:
+    id: int
+    url: str
+    host: str
+    parent: int | None
+    depth: int
+    hops: int
+    state: State
+    reason: str | None
+    attempts: int = 0
+    status: int | None = None
+    due: float = 0.0
+
+
+class MemoryFrontier:
+    """Keeps the contract `Frontier`, all of it in dictionaries and heaps."""
+
+    durable = False
+
+    def __init__(self) -> None:
+        self._tally = Tally()
+        self._urls: list[_Url] = []  # the number of a URL is its place here, from 1
+        self._by_url: dict[str, _Url] = {}
+        self._queues: dict[str, list[tuple[int, int]]] = {}
+        """Of each host a heap of (depth, id). An entry that the URL has left behind, by another state or a smaller
+        depth, stays until it is met at the top."""
+        self._positions: dict[str, int] = {}
+        self._notes: dict[str, str] = {}
+
+    @classmethod
+    def of_job(cls, folder: Path) -> Self:
+        """A frontier that leaves nothing in the job's folder."""
+        return cls()
+
+    async def open(self) -> None:
+        """Nothing is to be made ready."""
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def add(self, found: Found) -> int:
+        return self._add(found)
+
+    def _add(self, found: Found) -> int:
+        known_before = len(self._urls)
+        for url in found.urls:
+            known = self._by_url.get(url)
+            if known is None:
+                self._keep(url, found)
+            elif found.refused is None:
+                self._find_again(known, found)
+        return len(self._urls) - known_before
+
+    def _keep(self, url: str, found: Found) -> None:
+        state: State = "refused" if found.refused else "waiting"
+        new = _Url(
+            len(self._urls) + 1, url, host(url), found.parent, found.depth, found.hops, state, reason=found.refused
+        )
+        self._urls.append(new)
+        self._by_url[url] = new
+        self._tally.found(new.host, state, refused=found.refused)
+        if state == "waiting":
+            self._queue(new)
+
+    def _find_again(self, known: _Url, found: Found) -> None:
+        if known.state == "waiting":
+            nearer = found.depth < known.depth
+            known.depth = min(known.depth, found.depth)
+            known.hops = min(known.hops, found.hops)
+            if nearer and not known.due:
+                self._queue(known)
+        elif known.state == "refused" and known.reason in REVOCABLE:
+            self._tally.readmitted(known.host, known.reason)
+            known.state, known.depth, known.hops, known.reason = "waiting", found.depth, found.hops, None
+            self._queue(known)
+
+    def _queue(self, url: _Url) -> None:
+        url.due = 0.0
+        heappush(self._queues.setdefault(url.host, []), (url.depth, url.id))
+
+    async def claim(self, wants: Mapping[str, int], now: float) -> list[Request]:
+        ripe = self._tally.ripe(now)
+        for id_ in ripe:
+            self._queue(self._urls[id_ - 1])
+        self._tally.ripened(ripe)
+
+        urls = [url for name, count in wants.items() for url in self._take(name, count)]
+        urls.sort(key=lambda url: (url.depth, url.id))
+        requests = [
+            Request(url.id, url.url, url.host, url.depth, self._url_of(url.parent), url.attempts + 1, url.hops)
+            for url in urls
+        ]
+        self._tally.claimed(requests)
+        return requests
+
+    def _take(self, name: str, count: int) -> list[_Url]:
+        queue = self._queues.get(name, [])
+        taken: list[_Url] = []
+        while queue and len(taken) < count:
+            depth, id_ = heappop(queue)
+            url = self._urls[id_ - 1]
+            if url.state == "waiting" and url.depth == depth:
+                url.state = "in_hand"
+                taken.append(url)
+        return taken
+
+    async def finish(self, finished: Sequence[Finished], positions: Mapping[str, int]) -> None:
+        self._tally.check_in_hand([item.id for item in finished])
+        self._tally.settled(finished)
+        for item in finished:
+            url = self._urls[item.id - 1]
+            url.state, url.attempts, url.status, url.reason = item.state, item.attempts, item.status, item.reason
+            if item.state == "waiting":
+                if item.due > 0:
+                    url.due = item.due
+                else:
+                    self._queue(url)
+        for item in finished:
+            for found in item.found:
+                self._add(found)
+        self._positions.update(positions)
+
+    async def release(self, ids: Sequence[int]) -> None:
+        self._tally.check_in_hand(ids)
+        self._tally.released(ids)
+        for id_ in ids:
+            url = self._urls[id_ - 1]
+            url.state = "waiting"
+            self._queue(url)
+
+    async def drop(self, host: str, reason: str) -> int:
+        for url in self._urls:
+            if url.host == host and url.state == "waiting":
+                url.state, url.reason, url.due = "refused", reason, 0.0
+        self._queues.pop(host, None)
+        return self._tally.dropped(host, reason)
+
+    def waiting(self, now: float) -> Mapping[str, int]:
+        return self._tally.ready(now)
+
+    def next_due(self) -> float | None:
+        return self._tally.next_due()
+
+    def counts(self) -> Counts:
+        return self._tally.counts()
+
+    def host_counts(self, host: str) -> Counts:
+        return self._tally.host_counts(host)
+
+    def refusals(self) -> Mapping[str, int]:
+        return self._tally.refusals()
+
+    def hosts(self) -> Sequence[str]:
+        return self._tally.hosts()
+
+    async def positions(self) -> dict[str, int]:
+        return dict(self._positions)
+
+    async def note(self, key: str, value: str) -> None:
+        self._notes[key] = value
+
+    async def notes(self, prefix: str) -> dict[str, str]:
+        return {key: value for key, value in self._notes.items() if key.startswith(prefix)}
+
+    async def why(self, url: str) -> Known | None:
+        known = self._by_url.get(url)
+        return self._known(known) if known else None
+
+    async def scan(self) -> AsyncIterator[Known]:
+        for number, url in enumerate(self._urls[:], start=1):
+            yield self._known(url)
+            if number % _BREATH == 0:
+                await asyncio.sleep(0)
+
+    def _known(self, url: _Url) -> Known:
+        parent = self._url_of(url.parent)
+        return Known(url.url, url.state, url.depth, parent, url.attempts, url.status, url.reason, url.due)
+
+    def _url_of(self, id_: int | None) -> str | None:
+        return None if id_ is None else self._urls[id_ - 1].url

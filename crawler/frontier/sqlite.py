@@ -1,0 +1,208 @@
+"""The frontier in one SQLite file.
+
+One thread owns the connection, and each change is one task there and one transaction. What is asked all the time is
+answered from a tally in memory, which hears of a change once it is kept.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Self, TypeVar
+
+from crawler.frontier import Counts, FrontierError, Known, layout
+from crawler.frontier.tally import Tally
+from crawler.model import Finished, Found, Request
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+_SCANNED = 1000  # URLs that `scan` reads at once
+
+
+class SqliteFrontier:
+    """Keeps the contract `Frontier` in one file (and, while it is open, two beside it)."""
+
+    durable = True
+
+    def __init__(self, path: Path, *, lock_wait: float = 5.0) -> None:
+        """`lock_wait`: how long a change waits for another process that holds the file's lock, in seconds."""
+        self._path = path
+        self._lock_wait = lock_wait
+        self._thread: ThreadPoolExecutor | None = None
+        self._db: sqlite3.Connection
+        self._tally = Tally()
+
+    @classmethod
+    def of_job(cls, folder: Path) -> Self:
+        """The frontier of the job in this folder."""
+        return cls(folder / "frontier.sqlite")
+
+    async def open(self) -> None:
+        assert self._thread is None, "it is open already"
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="frontier")
+        try:
+            self._tally = await self._in_thread(self._connect)
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            self._thread = None
+            raise
+
+    async def close(self) -> None:
+        if self._thread is None:
+            return
+        try:
+            await self._read(lambda db: db.close())
+        finally:
+            self._thread.shutdown(wait=False)
+            self._thread = None
+
+    async def add(self, found: Found) -> int:
+        added = await self._change(lambda db: layout.add(db, [found]), self._count_added)
+        return len(added.new)
+
+    async def claim(self, wants: Mapping[str, int], now: float) -> list[Request]:
+        ripe = self._tally.ripe(now)
+
+        def kept(requests: list[Request]) -> None:
+            self._tally.ripened(ripe)
+            self._tally.claimed(requests)
+
+        return await self._change(lambda db: layout.claim(db, wants, ripe), kept)
+
+    async def finish(self, finished: Sequence[Finished], positions: Mapping[str, int]) -> None:
+        self._tally.check_in_hand([item.id for item in finished])
+
+        def work(db: sqlite3.Connection) -> layout.Added:
+            if layout.settle(db, finished) != len(finished):
+                raise FrontierError(f"{self._path} was changed by another program")
+            layout.move(db, positions)
+            return layout.add(db, [found for item in finished for found in item.found])
+
+        def kept(added: layout.Added) -> None:
+            self._tally.settled(finished)
+            self._count_added(added)
+
+        await self._change(work, kept)
+
+    async def release(self, ids: Sequence[int]) -> None:
+        self._tally.check_in_hand(ids)
+        await self._change(lambda db: layout.release(db, ids), lambda _: self._tally.released(ids))
+
+    async def drop(self, host: str, reason: str) -> int:
+        return await self._change(lambda db: layout.drop(db, host, reason), lambda _: self._tally.dropped(host, reason))
+
+    def waiting(self, now: float) -> Mapping[str, int]:
+        return self._tally.ready(now)
+
+    def next_due(self) -> float | None:
+        return self._tally.next_due()
+
+    def counts(self) -> Counts:
+        return self._tally.counts()
+
+    def host_counts(self, host: str) -> Counts:
+        return self._tally.host_counts(host)
+
+    def refusals(self) -> Mapping[str, int]:
+        return self._tally.refusals()
+
+    def hosts(self) -> Sequence[str]:
+        return self._tally.hosts()
+
+    async def positions(self) -> dict[str, int]:
+        return await self._read(layout.positions)
+
+    async def note(self, key: str, value: str) -> None:
+        await self._change(lambda db: layout.note(db, key, value), lambda _: None)
+
+    async def notes(self, prefix: str) -> dict[str, str]:
+        return await self._read(lambda db: layout.notes(db, prefix))
+
+    async def why(self, url: str) -> Known | None:
+        return await self._read(lambda db: layout.find(db, url))
+
+    async def scan(self) -> AsyncIterator[Known]:
+        last = await self._read(layout.last)
+        for first in range(1, last + 1, _SCANNED):
+            for known in await self._read(partial(layout.known, first=first, last=min(first + _SCANNED - 1, last))):
+                yield known
+
+    def _connect(self) -> Tally:
+        if sqlite3.sqlite_version_info < layout.OLDEST_SQLITE:
+            raise FrontierError(f"SQLite 3.33 or newer is needed; this Python has {sqlite3.sqlite_version}")
+        db = sqlite3.connect(self._path, timeout=self._lock_wait, isolation_level=None)
+        try:
+            is_new = self._is_new(db)
+            for pragma in layout.PRAGMAS:
+                db.execute(pragma)
+            with _transaction(db):
+                if is_new:
+                    layout.create(db)
+                layout.take_back(db)
+                tally = layout.count(db)
+        except BaseException:
+            db.close()
+            raise
+        self._db = db
+        return tally
+
+    def _is_new(self, db: sqlite3.Connection) -> bool:
+        """Is nothing in the file yet? Nothing is written, since it may be another program's. Raises FrontierError."""
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (number,) = db.execute("PRAGMA user_version").fetchone()
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if not (application or number or tables):
+            return True
+        if application != layout.APPLICATION:
+            raise FrontierError(f"{self._path} is a database of another program")
+        if number != layout.NUMBER:
+            raise FrontierError(f"{self._path} has layout {number}, of another version; this one knows {layout.NUMBER}")
+        return False
+
+    def _count_added(self, added: layout.Added) -> None:
+        for host, refused in added.new:
+            self._tally.found(host, "refused" if refused else "waiting", refused=refused)
+        for host, refused in added.readmitted:
+            self._tally.readmitted(host, refused)
+
+    async def _change(self, work: Work[T], kept: Callable[[T], object]) -> T:
+        """Do this work as one transaction, and count it if it is kept, even when the caller is cancelled meanwhile."""
+
+        def transact() -> T:
+            with _transaction(self._db):
+                return work(self._db)
+
+        async def change() -> T:
+            result = await self._in_thread(transact)
+            kept(result)
+            return result
+
+        return await asyncio.shield(asyncio.create_task(change()))
+
+    async def _read(self, work: Work[T]) -> T:
+        return await self._in_thread(lambda: work(self._db))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """The only way to the database, and where its errors become ours."""
+        assert self._thread is not None, "it is not open"
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sqlite3.Error as error:
+            raise FrontierError(f"{self._path}: {error}") from error
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:  # some errors, such as a full disk, have rolled it back already
+            with suppress(sqlite3.Error):  # the first error says more
+                db.execute("ROLLBACK")
+        raise
