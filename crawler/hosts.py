@@ -1,0 +1,189 @@
+"""Politeness: when a host may be asked next. Synchronous; the clock is an argument, in seconds that only go forward.
+
+Every host has a delay (between the starts of two requests), a number of slots (requests under way at once) and a short
+window of requests that wait for their turn. A request goes through three steps: `take` gives it out, `started` says
+that it is on its way, `done` that it has ended. Between `take` and `started` it waits for a worker; while a delay
+holds, at most one request of a host is in that state, so two can never start together however long they waited.
+
+A host with something in its window is in one place: among the ready ones (served in turn), in the heap of those that
+rest until a time, or in neither because its slots are taken; then `started` or `done` puts it back.
+"""
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+
+from crawler.model import Answer, Request
+
+_LONGEST_REST = 600.0  # seconds: what a Retry-After may ask for at most
+
+
+@dataclass(slots=True, eq=False)
+class Host:
+    """What politeness knows of one host. Times are of the clock that the caller brings."""
+
+    name: str
+    delay: float  # seconds between the starts of two requests
+    slots: int  # requests under way at once
+    reason: str  # why the pace is what it is, for people
+    window: deque[Request] = field(default_factory=deque)
+    taken: int = 0  # given out, not yet started
+    busy: int = 0  # started, not yet done
+    next_start: float = 0.0  # no request starts before
+    rest: str | None = None  # why `next_start` is later than the delay asks for
+    held: bool = False  # it waits for its robots.txt: no more of its URLs are claimed
+    placed: bool = False  # among the ready or the resting ones
+
+    @property
+    def may_take(self) -> bool:
+        """Is there a slot, and nothing given out that has yet to set the time of the next start?"""
+        return self.taken + self.busy < self.slots and not (self.delay and self.taken)
+
+
+class Hosts:
+    """All hosts that are known to the flow at the moment."""
+
+    def __init__(self, delay: float, slots: int) -> None:
+        self._delay = delay
+        self._slots = slots
+        self._hosts: dict[str, Host] = {}
+        self._ready: deque[Host] = deque()
+        self._resting: list[tuple[float, int, Host]] = []
+        self._order = itertools.count()  # makes entries of the heap comparable
+        self.under_way = 0  # requests given out and not done, of all hosts
+        self.windowed = 0  # requests that wait for their host's turn
+        self.hungry: set[str] = set()  # hosts whose window has become half empty; whoever fills them clears this
+
+    def __iter__(self) -> Iterator[Host]:
+        return iter(self._hosts.values())
+
+    def get(self, name: str) -> Host | None:
+        """A host, when the flow has met it."""
+        return self._hosts.get(name)
+
+    def room(self, name: str) -> int:
+        """How many more requests the host could use in its window; 0 while it is more than half full or held."""
+        host = self._hosts.get(name)
+        if host is None:
+            return 1  # one URL is enough to learn what the host's robots.txt says
+        size = 4 * host.slots
+        return size - len(host.window) if 2 * len(host.window) <= size and not host.held else 0
+
+    def meet(self, name: str) -> Host:
+        """The host of this name, made known if it was not."""
+        host = self._hosts.get(name)
+        if host is None:
+            host = self._hosts[name] = Host(name, self._delay, self._slots, "--delay")
+        return host
+
+    def offer(self, requests: Iterable[Request], now: float, *, first: bool = False) -> None:
+        """Put requests into their hosts' windows, at the end or (`first`) at the front."""
+        for request in requests:
+            host = self.meet(request.host)
+            if first:
+                host.window.appendleft(request)
+            else:
+                host.window.append(request)
+            self.windowed += 1
+            self._place(host, now)
+
+    def take(self, now: float) -> Request | None:
+        """The next request that may start now, hosts in turn; None when every host must wait."""
+        while self._resting and self._resting[0][0] <= now:
+            host = heapq.heappop(self._resting)[2]
+            host.placed = False
+            self._place(host, now)
+        while self._ready:
+            host = self._ready.popleft()
+            host.placed = False
+            if not host.may_take or not host.window or host.next_start > now:
+                self._place(host, now)  # something changed while it stood in line
+                continue
+            request = host.window.popleft()
+            self.windowed -= 1
+            host.taken += 1
+            self.under_way += 1
+            if 2 * len(host.window) <= 4 * host.slots:
+                self.hungry.add(host.name)
+            self._place(host, now)
+            return request
+        return None
+
+    def started(self, name: str, now: float) -> None:
+        """A request of the host is on its way: the delay to the next one runs from here."""
+        host = self._hosts[name]
+        host.taken -= 1
+        host.busy += 1
+        host.next_start = max(host.next_start, now + host.delay)
+        host.rest = None
+        self._place(host, now)
+
+    def done(self, answer: Answer, now: float) -> None:
+        """A request that had started has ended, however it ended."""
+        host = self._hosts[answer.host]
+        host.busy -= 1
+        self.under_way -= 1
+        if answer.retry_after is not None:
+            self.rest(host.name, now + min(answer.retry_after, _LONGEST_REST), f"Retry-After of a {answer.status}")
+        self._place(host, now)
+
+    def give_back(self, request: Request, now: float) -> None:
+        """A request that was taken will not be started."""
+        host = self._hosts[request.host]
+        host.taken -= 1
+        self.under_way -= 1
+        self._place(host, now)
+
+    def rest(self, name: str, until: float, reason: str) -> None:
+        """Let no request of the host start before that time."""
+        host = self.meet(name)
+        if until > host.next_start:
+            host.next_start, host.rest = until, reason
+
+    def set_pace(self, name: str, delay: float, reason: str) -> None:
+        """Set the host's delay; it is never less than the setting asks for."""
+        host = self.meet(name)
+        if delay > self._delay:
+            host.delay, host.reason = delay, reason
+        else:
+            host.delay, host.reason = self._delay, "--delay"
+
+    def empty(self, name: str | None = None) -> list[Request]:
+        """Take back what waits in one host's window, or in all."""
+        hosts = list(self._hosts.values()) if name is None else [self.meet(name)]
+        requests = [request for host in hosts for request in host.window]
+        for host in hosts:
+            host.window.clear()
+        self.windowed -= len(requests)
+        return requests
+
+    def next_turn(self) -> float | None:
+        """When a resting host will be ready; None when none rests."""
+        return self._resting[0][0] if self._resting else None
+
+    def _place(self, host: Host, now: float) -> None:
+        if host.placed or not host.window or not host.may_take:
+            return
+        host.placed = True
+        if host.next_start > now:
+            heapq.heappush(self._resting, (host.next_start, next(self._order), host))
+        else:
+            self._ready.append(host)
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """The seconds that a Retry-After header asks to wait, from `now` (seconds since the epoch); None without one.
+
+    RFC 9110, section 10.2.3: a number of seconds, or a date. What is neither is ignored.
+    """
+    if value is None:
+        return None
+    if value.strip().isascii() and value.strip().isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,84 @@
+"""What a robots.txt says, and what an answer to the request for one means."""
+
+import pytest
+
+from crawler.model import Failure
+from crawler.robots import KEPT, Robots, Rules, from_note, reading, to_note
+from parsers.page import Response
+
+TEXT = """
+User-agent: *
+Disallow: /private/
+Allow: /private/open
+Crawl-delay: 2
+
+User-agent: Waterspout
+Disallow: /only-us
+"""
+
+
+def rules(text: str | None, product: str = "Other") -> Rules:
+    return Rules(text, product, fetched_at=0.0)
+
+
+def answer(status: int, body: bytes = b"User-agent: *\nDisallow: /") -> Response:
+    return Response("http://a/robots.txt", status, {}, body, 0.1)
+
+
+def test_the_group_of_our_product_counts_and_the_longest_rule_wins() -> None:
+    assert rules(TEXT).refusal("http://a/private/x") == "robots"
+    assert rules(TEXT).refusal("http://a/private/open/x") is None
+    assert rules(TEXT, "Waterspout").refusal("http://a/private/x") is None
+    assert rules(TEXT, "Waterspout").refusal("http://a/only-us") == "robots"
+
+
+def test_crawl_delay() -> None:
+    assert rules(TEXT).delay == 2.0
+    assert rules(TEXT, "Waterspout").delay == 0.0
+    assert rules("User-agent: *\nCrawl-delay: soon").delay == 0.0
+    assert rules("User-agent: *\nCrawl-delay: -3").delay == 0.0
+    assert rules("User-agent: *\nCrawl-delay: nan").delay == 0.0
+
+
+def test_one_that_cannot_be_had_forbids_all_and_an_empty_one_nothing() -> None:
+    assert rules(None).refusal("http://a/") == "robots_unreachable"
+    assert rules("").refusal("http://a/") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (answer(200, b"\xef\xbb\xbfUser-agent: *"), "User-agent: *"),
+        (answer(200, b"Disallow: /\xff"), "Disallow: /\ufffd"),
+        (answer(404), ""),
+        (answer(403), ""),
+        (answer(302), ""),
+        (answer(429), None),
+        (answer(500), None),
+        (answer(503), None),
+        (Failure("timeout", "no answer"), None),
+    ],
+)
+def test_what_an_answer_amounts_to(given: Response | Failure, text: str | None) -> None:
+    """RFC 9309, section 2.3.1."""
+    assert reading(given) == text
+
+
+def test_rules_are_kept_for_a_day_and_over_a_restart() -> None:
+    robots = Robots("Other")
+    assert robots.get("http://a", 0.0) is None
+    learnt = robots.learn("http://a", TEXT, 100.0)
+    assert robots.get("http://a", 100.0 + KEPT - 1) is learnt
+    assert robots.get("http://a", 100.0 + KEPT) is None
+    again = Robots("Other")
+    again.learn("http://a", *from_note(to_note(learnt)))
+    kept = again.get("http://a", 101.0)
+    assert kept is not None
+    assert kept.refusal("http://a/private/x") == "robots"
+
+
+@pytest.mark.parametrize(
+    "text", ["\x00" * 1000, "Disallow", ":\n:::", "User-agent: *\nDisallow: " + "*" * 5000, "\ud800"]
+)
+def test_rubbish_harms_nobody(text: str) -> None:
+    assert rules(text).refusal("http://a/x") in (None, "robots")
