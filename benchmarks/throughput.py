@@ -1,0 +1,115 @@
+"""How many pages a second the whole crawler makes, beside what parsing alone would cost.
+
+Measures: `crawl.py` as a user starts it (frontier on disk, JSONL with links, status page up) on pages served from
+loopback, so that neither politeness nor a network is what limits. "whole" counts from the command to its end, "net"
+without what a crawl of one page takes. The floor is lxml on the same pages in memory, a process a core: parse, links,
+title, digest. Leaves out: latency, TLS, names, pages that fail.
+
+    python -m benchmarks.throughput [--runs=5]
+"""
+
+import argparse
+import hashlib
+import multiprocessing
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import lxml.etree
+import pycurl
+import tornado
+
+from benchmarks.corpus import PYTHON_DOC, served
+
+ROOT = Path(__file__).resolve().parent.parent
+_ARGUMENTS = ["--concurrency=100", "--per-host=100", "--delay=0", "--robots=ignore", "--port=0"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One crawl."""
+
+    pages: int
+    wall: float  # seconds
+    processor: float  # seconds
+    memory: int  # bytes, the peak
+
+
+def crawl(url: str, *arguments: str) -> Measured:
+    """Crawl once in a process of its own; RuntimeError when it does not end as it should."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "crawl.py"), f"--job={folder}/job", *_ARGUMENTS, *arguments, url],
+            stdout=subprocess.DEVNULL,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise RuntimeError(f"the crawl ended with {process.returncode}")
+        pages = Path(folder, "job", "pages.jsonl").read_bytes().count(b"\n")
+        return Measured(pages, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def parse_alone(bodies: list[bytes]) -> None:
+    """What no crawler on lxml can do without."""
+    parser = lxml.etree.HTMLParser(encoding="utf-8", huge_tree=True)
+    links = lxml.etree.XPath("//a/@href", smart_strings=False)
+    for body in bodies:
+        root = lxml.etree.fromstring(body, parser)
+        links(root)
+        root.findtext(".//title")
+        hashlib.sha256(body).hexdigest()
+
+
+def floor(bodies: list[bytes], cores: int) -> float:
+    """Pages a second of `parse_alone` with a process a core."""
+    shares = [bodies[core::cores] for core in range(cores)]
+    with multiprocessing.get_context("fork").Pool(cores) as pool:
+        pool.map(parse_alone, [share[:20] for share in shares], chunksize=1)
+        began = time.perf_counter()
+        pool.map(parse_alone, shares, chunksize=1)
+        return len(bodies) / (time.perf_counter() - began)
+
+
+def main() -> None:
+    """Measure, and print a table of Markdown."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--runs", type=int, default=5, help="crawls to take the median of (default 5)")
+    runs = options.parse_args().runs
+    if not PYTHON_DOC.exists():
+        sys.exit(f"{PYTHON_DOC} is not there (Debian: apt install python3-doc)")
+    bodies = [path.read_bytes() for path in PYTHON_DOC.resolve().rglob("*.html")]
+    cores = os.cpu_count() or 1
+    crawls, single, floors = [], [], []
+    with served(PYTHON_DOC) as url:
+        crawl(url + "index.html")
+        for _ in range(runs):  # interleaved, because machines drift
+            crawls.append(crawl(url + "index.html"))
+            single.append(crawl(url + "bugs.html", "--max-pages=1"))
+            floors.append(floor(bodies, cores))
+    wall = statistics.median(each.wall for each in crawls)
+    start = statistics.median(each.wall for each in single)
+    pages = crawls[0].pages
+    best = statistics.median(floors)
+    sizes = sum(map(len, bodies)) / len(bodies) / 1000
+    versions = f"Python {platform.python_version()}, tornado {tornado.version}, {pycurl.version.split()[0]}"
+    print(f"{pages} pages of {sizes:.0f} KB, {cores} cores, {runs} runs; {versions}, lxml {lxml.etree.__version__}\n")
+    print("| | whole, pages/s | net, pages/s | of the floor (net) | processor, µs a page | peak memory, MB |")
+    print("|---|---|---|---|---|---|")
+    processor = statistics.median(each.processor for each in crawls) / pages * 1e6
+    memory = max(each.memory for each in crawls) / 1e6
+    net = pages / (wall - start)
+    print(f"| crawl.py | {pages / wall:.0f} | {net:.0f} | {net / best:.2f} | {processor:.0f} | {memory:.0f} |")
+    print(f"| lxml alone | {best:.0f} | {best:.0f} | 1 | {cores / best * 1e6:.0f} | |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""The command: `python crawl.py [URL ...] [--flag=value ...]`; `--help` lists the flags."""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - here and not later: an older Python cannot even read the other modules
+    sys.stderr.write(
+        f"Python 3.11 or later is needed, and this is {sys.version.split()[0]}: try python3.11 or `make crawl`\n"
+    )
+    raise SystemExit(2)
+
+try:
+    from crawler.run import main
+except ModuleNotFoundError as error:
+    missing = (error.name or "").partition(".")[0]
+    if missing in {"", "crawler", "parsers", "storage", "benchmarks"} | sys.stdlib_module_names:
+        raise
+    sys.stderr.write(
+        f"{missing} is not installed: run `make setup`, then `.venv/bin/python crawl.py`; or `make crawl`\n"
+    )
+    raise SystemExit(2) from None
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,172 @@
+"""The job folder: one crawl's place on disk, owned by one crawler at a time."""
+
+import fcntl
+import logging
+import os
+import signal
+import time
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+import orjson
+import tomli_w
+
+from crawler.settings import Settings, kept
+
+_OURS = ("job.toml", "frontier.sqlite*", "pages*.jsonl", "crawl.log", "summary.json")
+"""What `--fresh` throws away. The lock stays: another starter may be waiting for it."""
+_PATIENCE = 3.0  # seconds to wait for a crawler that is just ending
+
+
+class JobError(Exception):
+    """The folder cannot be used; the message is one line for the user."""
+
+
+class Job:
+    """A job folder that this process owns until `close`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make the folder if need be, and lock it. Raises JobError when another crawler holds it."""
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(folder / "lock")
+        except OSError as error:
+            raise JobError(f"the job folder {folder} cannot be used: {error.strerror}") from error
+        try:
+            self._tables = self._read()
+        except JobError:
+            self.close()
+            raise
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            return tomllib.loads((self.folder / "job.toml").read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise JobError(f"{self.folder / 'job.toml'} cannot be read: {error}") from error
+
+    @property
+    def begun(self) -> bool:
+        """Has this job been crawled before?"""
+        return any(path.exists() for pattern in _OURS for path in self.folder.glob(pattern))
+
+    def throw_away(self) -> None:
+        """Forget the crawl in this folder, and nothing else that lies there."""
+        for pattern in _OURS:
+            for path in self.folder.glob(pattern):
+                path.unlink()
+        self._tables = {}
+
+    @property
+    def demo_port(self) -> int:
+        """The port that the built-in web had; 0 when it had none yet."""
+        return int(self._tables.get("demo", {}).get("port", 0))
+
+    @demo_port.setter
+    def demo_port(self, port: int) -> None:
+        self._tables["demo"] = {"port": port}
+
+    @property
+    def pinned(self) -> Mapping[str, list[str]]:
+        """The addresses that hosts are held to, by host."""
+        return dict(self._tables.get("pinned", {}))
+
+    @pinned.setter
+    def pinned(self, pinned: Mapping[str, list[str]]) -> None:
+        self._tables["pinned"] = dict(pinned)
+
+    def save(self, settings: Settings) -> None:
+        """Write job.toml: the settings in force, without secrets, and what the job must remember."""
+        self._write("job.toml", tomli_w.dumps({"settings": kept(settings), **self._rest()}).encode())
+
+    def _rest(self) -> dict[str, Any]:
+        return {name: table for name, table in self._tables.items() if name != "settings"}
+
+    def summarise(self, figures: Mapping[str, Any]) -> None:
+        """Write summary.json."""
+        self._write("summary.json", orjson.dumps(figures, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+    def places(self) -> list[str]:
+        """The files that hold what was found."""
+        found = (
+            path for pattern in ("pages*.jsonl", "summary.json", "crawl.log") for path in self.folder.glob(pattern)
+        )
+        return [str(path) for path in sorted(found)]
+
+    def _write(self, name: str, content: bytes) -> None:
+        """Replace a file as a whole, so that a reader never sees half of it."""
+        path = self.folder / name
+        scratch = path.with_suffix(path.suffix + ".new")
+        try:
+            scratch.write_bytes(content)
+            scratch.replace(path)
+        except OSError as error:
+            raise JobError(f"{path} cannot be written: {error.strerror}") from error
+
+    def log_handler(self) -> logging.Handler:
+        """Writes crawl.log, one line an event."""
+        try:
+            handler = logging.FileHandler(self.folder / "crawl.log", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise JobError(f"{self.folder / 'crawl.log'} cannot be written: {error.strerror}") from error
+        handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        return handler
+
+    def close(self) -> None:
+        """Give the folder up."""
+        self._lock.close()
+
+
+class _OneLine(logging.Formatter):
+    """Keeps an event on one line whatever hostile text is in it; a traceback alone may have more."""
+
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    @staticmethod
+    def converter(seconds: float | None) -> time.struct_time:
+        return time.gmtime(seconds)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
+        line = super().formatMessage(record)
+        return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
+
+
+def _locked(path: Path) -> IO[str]:
+    """A lock that goes with the process. Raises JobError when another holds it for longer than a stop takes."""
+    file = path.open("a+", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        try:
+            _wait_for(file)
+        except TimeoutError:
+            file.seek(0)
+            holder = file.read(20).strip() or "unknown"
+            file.close()
+            raise JobError(f"the job {path.parent} is being crawled by another process, number {holder}") from None
+    file.seek(0)
+    file.truncate()
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def _wait_for(file: IO[str]) -> None:
+    """Wait for a lock; TimeoutError when it takes too long. No event loop runs yet, so an alarm must end the wait."""
+
+    def give_up(signum: int, frame: FrameType | None) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

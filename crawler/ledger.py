@@ -1,0 +1,206 @@
+"""The ledger: where outcomes become records and finished URLs, a batch at a time.
+
+For each batch the stores append and flush; then one transaction of the frontier settles the URLs, adds their new links
+and notes how far each store had got. A kill between the two leaves records that no note covers: `Store.open` cuts them
+off, and their URLs, still in hand, are handed out again. So nothing is lost and nothing stands twice.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from crawler.frontier import Frontier, FrontierError
+from crawler.model import Finished, Outcome, Request
+from crawler.reasons import REASONS, RETRY_STATUSES
+from crawler.stats import Stats
+from parsers import urls
+from storage.record import Record, Store, StoreError
+
+log = logging.getLogger(__name__)
+
+_BATCH_TIME = 0.1  # seconds of outcomes in a batch, at most: two batches are what a kill may cost
+_FULL = 16 * 1024 * 1024  # bytes of bodies that may wait for their commit before workers must wait
+_TRY_AGAIN = 2.0  # seconds between attempts to save when a store or the frontier fails
+_FIRST_BACKOFF = 1.0  # seconds; doubled for each further attempt
+_LONGEST_BACKOFF = 60.0
+
+
+class Ledger:
+    """Takes outcomes from the workers and saves them, in order, in batches."""
+
+    def __init__(self, frontier: Frontier, stores: Mapping[str, Store], stats: Stats, retries: int) -> None:
+        self._frontier = frontier
+        self._stores = stores
+        self._stats = stats
+        self._retries = retries
+        self._positions: dict[str, int] = {}
+        self._outcomes: list[Outcome] = []
+        self._refusals: list[Finished] = []
+        self._waiting_bytes = 0
+        self._something = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._wanted = asyncio.Event()
+        self._closing = False
+        self.trouble: str | None = None
+        """Why nothing can be saved at the moment, in one line; the crawl should pause."""
+        self.committed: Callable[[], None] = lambda: None
+        """Called after each batch."""
+
+    async def open(self) -> None:
+        """Open every store where the last commit left it. Raises StoreError, FrontierError."""
+        self._positions = await self._frontier.positions()
+        for name, store in self._stores.items():
+            await store.open(self._positions.get(name, 0))
+
+    async def add(self, outcome: Outcome) -> None:
+        """Take an outcome; waits while too much is unsaved."""
+        self._outcomes.append(outcome)
+        self._waiting_bytes += len(outcome.response.body) if outcome.response else 0
+        self._something.set()
+        if self._waiting_bytes > _FULL:
+            self._room.clear()
+        await self._room.wait()
+
+    def refuse(self, request: Request, reason: str) -> None:
+        """Settle a URL in hand that will not be asked for."""
+        attempts = request.attempt - 1
+        self._refusals.append(Finished(request.id, "refused", attempts, reason=reason))
+        self._something.set()
+
+    async def run(self) -> None:
+        """Commit batches until `close`."""
+        while not self._closing or self._something.is_set():
+            await self._something.wait()
+            await self._gather(_BATCH_TIME)
+            self._something.clear()
+            self._wanted.clear()
+            outcomes, self._outcomes = self._outcomes, []
+            refusals, self._refusals = self._refusals, []
+            self._waiting_bytes = 0
+            if outcomes or refusals:
+                await self._save(outcomes, refusals)
+                self._room.set()
+                self.committed()
+
+    async def _gather(self, seconds: float) -> None:
+        """Let so much time pass, unless the batch is wanted now."""
+        if not self._closing:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._wanted.wait()
+
+    def hurry(self) -> None:
+        """The next batch is wanted at once: workers are idle, and only the links in it can give them work."""
+        self._wanted.set()
+
+    def close(self) -> None:
+        """Let `run` commit what is left and return; with a trouble that lasts, give up what cannot be saved."""
+        self._closing = True
+        self._wanted.set()
+        self._something.set()
+
+    async def close_stores(self) -> None:
+        """Let go of all stores."""
+        for store in self._stores.values():
+            await store.close()
+
+    async def _save(self, outcomes: list[Outcome], refusals: list[Finished]) -> None:
+        finished = refusals
+        records: list[tuple[Record, str]] = []
+        for outcome in outcomes:
+            settled = self._settle(outcome)
+            finished.append(settled)
+            if settled.state != "waiting":
+                records.append((record_of(outcome), outcome.request.host))
+        while not await self._saved([record for record, _ in records], finished):
+            if self._closing:
+                log.error("%d outcomes could not be saved; their URLs will be asked for again", len(outcomes))
+                return
+            self._wanted.clear()
+            await self._gather(_TRY_AGAIN)
+        for record, host in records:
+            self._stats.recorded(record, host)
+        for outcome in outcomes:
+            self._stats.skipped.update(outcome.skipped)
+
+    async def _saved(self, records: list[Record], finished: list[Finished]) -> bool:
+        """Try to commit a batch. After an error there is one way back, the same as after a kill: see `Store`."""
+        try:
+            if self.trouble is not None:
+                await self.close_stores()
+                for name, store in self._stores.items():
+                    await store.open(self._positions.get(name, 0))
+            await self._commit(records, finished)
+        except (StoreError, FrontierError) as error:
+            if self.trouble is None:
+                log.error("cannot save, so the crawl pauses: %s", error)
+            self.trouble = str(error)
+            return False
+        if self.trouble is not None:
+            log.info("saving works again")
+            self.trouble = None
+        return True
+
+    async def _commit(self, records: list[Record], finished: list[Finished]) -> None:
+        for found in (found for item in finished for found in item.found if found.depth == 0):
+            # A seed was redirected. Noted before the commit, so that its links are in scope after a kill too.
+            await self._frontier.note(f"scope:{urls.host(found.urls[0])}", "")
+        positions = {}
+        if records:
+            for name, store in self._stores.items():
+                positions[name] = await store.append(records)
+        await self._frontier.finish(finished, positions)
+        self._positions.update(positions)
+
+    def _settle(self, outcome: Outcome) -> Finished:
+        """Decide what a request's outcome means for its URL: an answer, another attempt later, or the end."""
+        request, response, failure = outcome.request, outcome.response, outcome.failure
+        status = response.status if response else failure.status if failure else None
+        may_pass = REASONS[failure.code].retry if failure else status in RETRY_STATUSES
+        if may_pass and request.attempt <= self._retries:
+            due = time.time() + max(_backoff(request.attempt), outcome.retry_after or 0.0)
+            return Finished(request.id, "waiting", request.attempt, status, failure.code if failure else None, due)
+        if failure:
+            return Finished(request.id, "failed", request.attempt, status, failure.code)
+        return Finished(request.id, "crawled", request.attempt, status, found=outcome.found)
+
+
+def _backoff(attempt: int) -> float:
+    """Seconds to the next attempt: doubled each time, with jitter, so that what failed together does not return so."""
+    return min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** (attempt - 1)) * random.uniform(0.75, 1.25)
+
+
+def record_of(outcome: Outcome) -> Record:
+    """The record of an outcome that is final."""
+    request, response, page, failure = outcome.request, outcome.response, outcome.page, outcome.failure
+    return Record(
+        url=request.url,
+        status=response.status if response else failure.status if failure else None,
+        error=str(failure) if failure else None,
+        depth=request.depth,
+        parent=request.parent,
+        redirect_to=page.redirect_to if page else None,
+        fetched_at=datetime.fromtimestamp(outcome.fetched_at, UTC).isoformat(timespec="milliseconds"),
+        elapsed=round(outcome.elapsed, 6),
+        attempts=request.attempt,
+        ip=response.ip if response else None,
+        http_version=response.http_version if response else None,
+        content_type=page.content_type if page else None,
+        charset=page.charset if page else None,
+        bytes=len(response.body) if response else None,
+        sha256=page.sha256 if page else None,
+        title=page.title if page else None,
+        description=page.description if page else None,
+        canonical=page.canonical if page else None,
+        lang=page.lang if page else None,
+        robots=page.robots if page else None,
+        links=page.links if page else [],
+        data=page.data if page else None,
+        facts=page.facts if page else None,
+        text=page.text if page else None,
+    )

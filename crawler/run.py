@@ -1,0 +1,195 @@
+"""Builds the house from the settings, lets the crawl run in it, and says how it ended."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import storage
+from crawler import frontier, progress
+from crawler.engine import Engine
+from crawler.fetcher import Fetcher
+from crawler.frontier import FrontierError
+from crawler.guard import Guard
+from crawler.job import Job, JobError
+from crawler.seeds import read
+from crawler.settings import DEMO, Settings, SettingsError, load
+from crawler.status import app as status
+from parsers import urls
+from storage.record import StoreError
+
+log = logging.getLogger(__name__)
+
+FINISHED, BUG, USAGE, NO_ANSWER, STOPPED = 0, 1, 2, 3, 130
+"""Exit codes: the crawl ended by itself or by a budget; a bug; bad usage, or the job is locked; no seed gave any
+answer; stopped by Ctrl-C, SIGTERM or the page, with all saved."""
+
+_HOME = Path(__file__).resolve().parent.parent
+_SUMMARY_EVERY = 5  # ticks of the engine between two versions of summary.json
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Crawl as the command line says; returns the exit code."""
+    try:
+        settings = load(arguments, _HOME)
+        seeds = read(settings)
+        with contextlib.closing(Job(settings.job)) as job:
+            _begin(job, settings)
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                return runner.run(_crawl(job, settings, seeds))
+    except (SettingsError, JobError, FrontierError, StoreError, status.ListenError, DemoError) as error:
+        print(f"crawl.py: {error}", file=sys.stderr)  # noqa: T201 - the one line that the user must see
+        return USAGE
+
+
+class DemoError(Exception):
+    """The built-in web cannot be started; the message is one line for the user."""
+
+
+def _begin(job: Job, settings: Settings) -> None:
+    """Throw the old crawl away where that was asked for, and start the log."""
+    if settings.fresh and job.begun:
+        if not settings.yes:
+            _ask(f"Throw away what the job {job.folder} has? [y/N] ")
+        job.throw_away()
+    if settings.frontier == "memory" and job.begun:
+        raise JobError(
+            f"the job {job.folder} has begun, and --frontier=memory cannot go on with it; --fresh starts over"
+        )
+    root = logging.getLogger()
+    root.setLevel(settings.log_level.upper())
+    root.addHandler(job.log_handler())
+    root.addHandler(progress.Warnings(logging.WARNING))
+
+
+def _ask(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise JobError("--fresh throws away what the job has; without a terminal to ask on, it needs --yes")
+    if input(question).strip().lower() not in ("y", "yes"):
+        raise JobError("nothing was thrown away, and nothing crawled")
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # it has no wheel for every platform; asyncio's own loop does as well, only slower
+        return None
+    return uvloop.new_event_loop
+
+
+async def _crawl(job: Job, settings: Settings, seeds: Sequence[str]) -> int:
+    async with contextlib.AsyncExitStack() as stack:
+        if DEMO in seeds:
+            web = await _demo(job, stack)
+            seeds = [url for seed in seeds for url in (web if seed == DEMO else [seed])]
+        guard = Guard(settings.private, map(urls.host, seeds), job.pinned)
+        fetcher = Fetcher(
+            guard=guard,
+            agent=settings.agent,
+            headers=settings.header,
+            concurrency=settings.concurrency,
+            max_body=settings.max_body,
+            timeout=settings.timeout,
+            connect_timeout=settings.connect_timeout,
+        )
+        stack.callback(fetcher.close)
+        stores = {name: storage.make(name, job.folder) for name in settings.store}
+        engine = Engine(settings, frontier.make(settings.frontier, job.folder), stores, fetcher, seeds)
+        stack.push_async_callback(engine.close)
+        job.save(settings)
+        if not await engine.open():
+            return _nothing_left(engine, job)
+        address = await _status_page(engine, settings, stack)
+        _keep_fresh(engine, job, settings, guard, address)
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(signum, _stop, engine)
+        showing = asyncio.create_task(progress.show(engine, address), name="progress")
+        try:
+            await engine.run()
+        finally:
+            showing.cancel()
+            await asyncio.gather(showing, return_exceptions=True)
+    progress.say(
+        sys.stdout,
+        progress.summary(engine.snapshot(), pages=engine.pages, refused=engine.refused(), places=job.places()),
+    )
+    if engine.state == "stopped":
+        return STOPPED
+    return FINISHED if engine.answered else NO_ANSWER
+
+
+async def _demo(job: Job, stack: contextlib.AsyncExitStack) -> Sequence[str]:
+    """Serve the built-in web, at the port that the job began with, and give its seeds. Raises DemoError."""
+    from benchmarks.web import Shape, serving  # the one thing taken from there, and only when asked for
+
+    try:
+        web = await stack.enter_async_context(serving(Shape(), port=job.demo_port))
+    except RuntimeError as error:
+        raise DemoError(f"the built-in web cannot be started: {error}") from error
+    job.demo_port = web.port
+    return web.seeds
+
+
+async def _status_page(engine: Engine, settings: Settings, stack: contextlib.AsyncExitStack) -> str | None:
+    """Start the status page, and say where it is. Raises ListenError."""
+    if settings.port is None:
+        return None
+    page = await status.listen(status.make_app(engine), settings.address, settings.port, settings.port_given)
+    stack.push_async_callback(page.close)
+    if page.port != settings.port and settings.port != 0:
+        progress.say(sys.stdout, f"Port {settings.port} is taken, so the status page is at {page.url}\n")
+    return page.url
+
+
+def _keep_fresh(engine: Engine, job: Job, settings: Settings, guard: Guard, address: str | None) -> None:
+    """Write summary.json now and then and at the end, and job.toml when an address was pinned."""
+    began = datetime.now(UTC)
+    ticks = itertools.count()
+    pinned = guard.revision
+
+    def write() -> None:
+        nonlocal pinned
+        try:
+            if guard.revision != pinned:
+                pinned, job.pinned = guard.revision, guard.pinned
+                job.save(settings)
+            if next(ticks) % _SUMMARY_EVERY == 0 or engine.state in ("finished", "stopped"):
+                job.summarise(_figures(engine, began, address))
+        except JobError as error:
+            log.warning("%s", error)
+
+    engine.ticked.append(write)
+    write()
+
+
+def _figures(engine: Engine, began: datetime, address: str | None) -> dict[str, Any]:
+    figures = asdict(engine.snapshot())
+    figures |= {"began": began.isoformat(timespec="seconds"), "status_page": address, "refusals": engine.refused()}
+    if engine.state in ("finished", "stopped"):
+        figures["ended"] = datetime.now(UTC).isoformat(timespec="seconds")
+    return figures
+
+
+def _stop(engine: Engine) -> None:
+    if engine.state == "stopping":
+        # Asked twice: what is saved is saved, and what is under way will be asked for again.
+        os._exit(STOPPED)
+    engine.stop()
+
+
+def _nothing_left(engine: Engine, job: Job) -> int:
+    """Say that the job has ended before."""
+    progress.say(
+        sys.stdout,
+        f"The job {job.folder} is finished, with {engine.snapshot().pages:,} pages: "
+        "--fresh crawls it anew; --recrawl, to look for changes, is not there yet.\n",
+    )
+    return FINISHED if engine.answered else NO_ANSWER

@@ -1,0 +1,160 @@
+"""The scheduler: from the frontier, through robots.txt and politeness, to the queue of the workers.
+
+Two loops. `fill` claims URLs and brings them through the gate into the windows of their hosts; `hand_out` gives the
+queue what may start now, hosts in turn. What waits, waits here, so a waiting URL holds no worker.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+
+from tornado.queues import Queue
+
+from crawler.frontier import Frontier, FrontierError
+from crawler.gate import ROBOTS, Gate
+from crawler.hosts import Hosts
+from crawler.ledger import Ledger
+from crawler.model import Answer, Request
+from crawler.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_TRY_AGAIN = 2.0  # seconds
+_WINDOW = 10_000  # requests of all hosts that may wait in windows: it bounds the memory they take
+
+
+class Scheduler:
+    """Decides what is fetched next, and when the crawl has come to its end."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        frontier: Frontier,
+        hosts: Hosts,
+        gate: Gate,
+        ledger: Ledger,
+        queue: Queue[Request],
+    ) -> None:
+        self._settings = settings
+        self._frontier = frontier
+        self._hosts = hosts
+        self._gate = gate
+        self._ledger = ledger
+        self._queue = queue
+        self._look_everywhere = True  # not only at hungry hosts: URLs were added or have become due
+        self._wake_fill = asyncio.Event()
+        self._wake_hand_out = asyncio.Event()
+        self.paused = False
+        gate.opened = self.wake
+        ledger.committed = self.wake
+        self.wake()
+
+    def wake(self) -> None:
+        """Something outside has changed: URLs were added or finished, a robots.txt answered, a pause ended."""
+        self._look_everywhere = True
+        self._wake_fill.set()
+        self._wake_hand_out.set()
+
+    def started(self, host: str) -> None:
+        """See `Politeness`."""
+        self._hosts.started(host, time.monotonic())
+        self._wake_hand_out.set()
+
+    def done(self, answer: Answer) -> None:
+        """See `Politeness`."""
+        self._hosts.done(answer, time.monotonic())
+        self._wake_hand_out.set()
+
+    async def fill(self) -> None:
+        """Keep the windows of the hosts filled, until cancelled."""
+        while True:
+            due = self._frontier.next_due()
+            if not await _woken(self._wake_fill, None if due is None else due - time.time()):
+                self._look_everywhere = True  # what was not due is due now
+            try:
+                await self._claim(self._wants(self._frontier.waiting(time.time())))
+            except FrontierError as error:
+                log.error("cannot claim URLs, tried again soon: %s", error)
+                asyncio.get_running_loop().call_later(_TRY_AGAIN, self.wake)
+            self._wake_hand_out.set()
+
+    async def _claim(self, wants: dict[str, int]) -> None:
+        for host in [host for host, room in wants.items() if room <= 0]:
+            del wants[host]
+            if not self._frontier.host_counts(host).in_hand:
+                await self._frontier.drop(host, "max_host_pages")
+        if wants:
+            await self._gate.admit(await self._frontier.claim(wants, time.time()))
+
+    def _wants(self, waiting: Mapping[str, int]) -> dict[str, int]:
+        """How many URLs of which hosts to claim now; 0 for a host whose budget is spent.
+
+        Whatever is claimed may become a page, so budgets are kept by never claiming more than they have left.
+        """
+        look_at = list(waiting) if self._look_everywhere else [host for host in self._hosts.hungry if host in waiting]
+        self._look_everywhere = False
+        self._hosts.hungry.clear()
+        left = _WINDOW - self._hosts.windowed
+        if self._settings.max_pages is not None:
+            counts = self._frontier.counts()
+            left = min(left, self._settings.max_pages - counts.pages - counts.in_hand)
+        wants: dict[str, int] = {}
+        for host in look_at:
+            if left <= 0:
+                break
+            room = min(self._hosts.room(host), left)
+            if room and self._settings.max_host_pages is not None:
+                counts = self._frontier.host_counts(host)
+                wants[host] = room = min(room, self._settings.max_host_pages - counts.pages - counts.in_hand)
+            elif room:
+                wants[host] = room
+            left -= max(room, 0)
+        return wants
+
+    async def hand_out(self) -> None:
+        """Give the queue all that may start now, again and again; returns when the crawl has come to its end."""
+        while not self._ended():
+            now = time.monotonic()
+            while self._may_start() and (request := self._hosts.take(now)) is not None:
+                if request.id == ROBOTS:
+                    self._gate.ask(request)
+                else:
+                    self._queue.put_nowait(request)
+            if self._hosts.hungry:
+                self._wake_fill.set()
+            if not self._hosts.windowed and self._may_start():
+                self._ledger.hurry()
+            turn = self._hosts.next_turn() if self._may_start() else None
+            await _woken(self._wake_hand_out, None if turn is None else turn - now)
+
+    def _may_start(self) -> bool:
+        if self.paused or self._ledger.trouble is not None:
+            return False
+        return self._hosts.under_way < self._settings.concurrency
+
+    def _ended(self) -> bool:
+        counts = self._frontier.counts()
+        if counts.in_hand:
+            return False
+        most = self._settings.max_pages
+        return counts.waiting == 0 or (most is not None and counts.pages >= most)
+
+
+async def _woken(event: asyncio.Event, seconds: float | None) -> bool:
+    """Wait until the event is set, and clear it; or, returning False, so long at most."""
+    overdue = False
+
+    def ring() -> None:
+        nonlocal overdue
+        overdue = True
+        event.set()
+
+    timer = None if seconds is None else asyncio.get_running_loop().call_later(max(seconds, 0.0), ring)
+    try:
+        await event.wait()
+    finally:
+        if timer is not None:
+            timer.cancel()
+    event.clear()
+    return not overdue

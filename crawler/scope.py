@@ -1,0 +1,99 @@
+"""Scope: which links of a page the crawl follows. Each "no" has a reason of reasons.py."""
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from crawler.model import Found, Request
+from crawler.settings import Settings
+from parsers import urls
+from parsers.page import Page
+
+
+class Scope:
+    """Sorts the links of pages into those to follow, those refused, and those only counted.
+
+    With `--scope=host` the hosts of the seeds are in scope, with `domain` their registrable domains (by the Public
+    Suffix List), with `any` everything. A seed that redirects elsewhere brings that host in; so does `admit`.
+    """
+
+    def __init__(self, settings: Settings, entrances: Iterable[str]) -> None:
+        """`entrances` are the URLs or hosts whose hosts are in scope from the start."""
+        self._settings = settings
+        self._obey = settings.robots == "obey"
+        self._place: Callable[[str], str] = _domain if settings.scope == "domain" else str
+        self._places: set[str] = set()
+        for entrance in entrances:
+            self.admit(entrance if "://" not in entrance else urls.host(entrance))
+
+    def admit(self, host: str) -> None:
+        """Bring a host (name and port) into scope, or its domain."""
+        self._places.add(self._place(host))
+
+    def refusal(self, url: str) -> str | None:
+        """The reason why a URL is not followed wherever it is found, or None."""
+        if self._settings.scope != "any" and self._place(urls.host(url)) not in self._places:
+            return "scope"
+        return self._mismatch(url)
+
+    def _mismatch(self, url: str) -> str | None:
+        if len(url) > self._settings.max_url_length:
+            return "too_long"
+        if self._settings.include and not any(pattern.search(url) for pattern in self._settings.include):
+            return "not_included"
+        if any(pattern.search(url) for pattern in self._settings.exclude):
+            return "excluded"
+        return None
+
+    def sort(self, page: Page, request: Request) -> tuple[list[Found], dict[str, int]]:
+        """What to do with the links of a page: (found URLs to keep, followed or refused; others counted by reason)."""
+        if page.redirect_to is not None:
+            return self._sort_redirect(page.redirect_to, request)
+        skipped: Counter[str] = Counter()
+        follow: list[str] = []
+        # Most links stay on the page's own host, so that host is looked up once, not once a link.
+        home = urls.origin(request.url) + "/"
+        at_home = self._settings.scope == "any" or self._place(request.host) in self._places
+        plain = not (self._settings.include or self._settings.exclude)
+        longest = self._settings.max_url_length
+        for url in page.links:
+            if self._obey and url in page.nofollow:
+                skipped["nofollow"] += 1
+            elif plain and at_home and url.startswith(home) and len(url) <= longest:
+                follow.append(url)
+            elif reason := self.refusal(url):
+                skipped[reason] += 1
+            else:
+                follow.append(url)
+        if not follow:
+            return [], skipped
+        depth = request.depth + 1
+        deepest = self._settings.max_depth
+        refused = "max_depth" if deepest is not None and depth > deepest else None
+        return [Found(follow, depth, request.id, refused=refused)], skipped
+
+    def _sort_redirect(self, target: str, request: Request) -> tuple[list[Found], dict[str, int]]:
+        if request.depth == 0:
+            self.admit(urls.host(target))
+        if reason := self.refusal(target):
+            return [], {reason: 1}
+        hops = request.hops + 1
+        refused = "max_redirects" if hops > self._settings.max_redirects else None
+        return [Found([target], request.depth, request.id, hops, refused)], {}
+
+
+@functools.lru_cache(maxsize=65_536)
+def _domain(host: str) -> str:
+    """The registrable domain of a host ("news.example.co.uk:443" -> "example.co.uk"); an address is its own."""
+    name = host.rpartition(":")[0]
+    if name.startswith("[") or name.replace(".", "").isdigit():
+        return name
+    return _suffixes().privatesuffix(name) or name
+
+
+@functools.cache
+def _suffixes():  # type: ignore[no-untyped-def]  # publicsuffixlist has no types
+    # Loaded when first asked for: the list costs some tens of milliseconds, and only --scope=domain needs it.
+    from publicsuffixlist import PublicSuffixList
+
+    return PublicSuffixList()

@@ -1,0 +1,116 @@
+"""A small web that a test states page by page, served for real on loopback; it writes down who asks what, and when."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Page:
+    """One answer. `again` answers the first requests instead, one each."""
+
+    body: bytes
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    gate: asyncio.Event | None = None
+    before: list["Page"] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One request, as the server saw it."""
+
+    at: float  # monotonic seconds
+    host: str
+    path: str
+    agent: str
+
+
+class Site:
+    """Every host of one port. A path that is not stated is a 404; so is robots.txt, unless stated."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Page] = {}
+        self.arrivals: list[Arrival] = []
+        self.busy: dict[str, int] = {}
+        self.most_busy: dict[str, int] = {}
+        self.watch: Callable[[Arrival], None] = lambda arrival: None
+        self.port = 0
+
+    def page(self, path: str, *links: str, title: str = "", **options: object) -> Page:
+        """State a page of HTML by its links."""
+        anchors = "".join(f'<a href="{link}">{link}</a>' for link in links)
+        body = f"<!doctype html><title>{title or path}</title>{anchors}".encode()
+        return self.raw(path, body, **{"headers": {"Content-Type": "text/html; charset=utf-8"}, **options})
+
+    def raw(self, path: str, body: bytes, **options: object) -> Page:
+        """State an answer of any kind."""
+        page = self.pages[path] = Page(body, **options)  # type: ignore[arg-type]  # the options are Page's fields
+        return page
+
+    def redirect(self, path: str, target: str, status: int = 302) -> Page:
+        """State a redirect."""
+        return self.raw(path, b"", status=status, headers={"Location": target})
+
+    def url(self, path: str, host: str = "127.0.0.1") -> str:
+        """The address of a path."""
+        return f"http://{host}:{self.port}{path}"
+
+    @property
+    def asked(self) -> Sequence[str]:
+        """The paths asked for, in order, robots.txt apart."""
+        return [arrival.path for arrival in self.arrivals if arrival.path != "/robots.txt"]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                path = head.split(" ", 2)[1]
+                fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
+                arrival = Arrival(time.monotonic(), fields["host"], path, fields.get("user-agent", ""))
+                self.arrivals.append(arrival)
+                self.watch(arrival)
+                await self._answer(writer, arrival)
+        writer.close()
+
+    async def _answer(self, writer: asyncio.StreamWriter, arrival: Arrival) -> None:
+        busy = self.busy[arrival.host] = self.busy.get(arrival.host, 0) + 1
+        self.most_busy[arrival.host] = max(self.most_busy.get(arrival.host, 0), busy)
+        try:
+            page = self.pages.get(arrival.path, Page(b"not here", status=404))
+            page = page.before.pop(0) if page.before else page
+            if page.gate is not None:
+                await page.gate.wait()
+            await asyncio.sleep(page.delay)
+        finally:
+            self.busy[arrival.host] -= 1
+        lines = [f"HTTP/1.1 {page.status} x", f"Content-Length: {len(page.body)}"]
+        lines += [f"{name}: {value}" for name, value in page.headers.items()]
+        writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + page.body)
+        await writer.drain()
+
+
+@contextlib.asynccontextmanager
+async def served() -> AsyncIterator[Site]:
+    """A site at a free port."""
+    site = Site()
+    tasks: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(site._serve(reader, writer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    site.port = server.sockets[0].getsockname()[1]
+    try:
+        yield site
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await server.wait_closed()

@@ -1,0 +1,108 @@
+"""The job folder and its lock."""
+
+import logging
+import signal
+import subprocess
+import sys
+import textwrap
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from crawler.job import Job, JobError
+from crawler.settings import Settings
+
+HOLDER = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    from crawler.job import Job
+    job = Job(Path(sys.argv[1]))
+    print("held", flush=True)
+    sys.stdin.read()
+""")
+
+
+def holder(folder: Path) -> subprocess.Popen[str]:
+    """Another process that holds the job until its standard input closes."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.communicate(timeout=10)
+
+
+def test_two_crawlers_cannot_have_one_job(tmp_path: Path) -> None:
+    other = holder(tmp_path / "job")
+    with pytest.raises(JobError, match=f"another process, number {other.pid}"):
+        Job(tmp_path / "job")
+    end(other)
+
+
+def test_a_crawler_that_is_just_ending_is_waited_for(tmp_path: Path) -> None:
+    other = holder(tmp_path / "job")
+    assert other.stdin is not None
+    other.stdin.close()  # it ends now, while we wait
+    Job(tmp_path / "job").close()
+    assert other.wait(10) == 0
+    assert other.stdout is not None
+    other.stdout.close()
+
+
+def test_a_dead_crawler_leaves_no_lock(tmp_path: Path) -> None:
+    other = holder(tmp_path / "job")
+    other.send_signal(signal.SIGKILL)
+    end(other)
+    Job(tmp_path / "job").close()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(JobError, match=r"file/job cannot be used: Not a directory"):
+        Job(tmp_path / "file" / "job")
+
+
+def test_what_the_job_must_remember_outlives_it(tmp_path: Path) -> None:
+    job = Job(tmp_path)
+    assert (job.demo_port, job.pinned, job.begun) == (0, {}, False)
+    job.demo_port = 4711
+    job.pinned = {"inner.example:80": ["10.0.0.7"]}
+    job.save(Settings(urls=("http://inner.example/",), concurrency=7, header=(("Authorization", "secret"),)))
+    job.close()
+    again = Job(tmp_path)
+    assert (again.demo_port, again.pinned, again.begun) == (4711, {"inner.example:80": ["10.0.0.7"]}, True)
+    again.close()
+    text = (tmp_path / "job.toml").read_text()
+    assert tomllib.loads(text)["settings"]["concurrency"] == 7
+    assert "secret" not in text
+
+
+def test_a_broken_job_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "job.toml").write_text("no = = toml")
+    with pytest.raises(JobError, match=r"job\.toml cannot be read"):
+        Job(tmp_path)
+
+
+def test_throwing_away_leaves_what_is_not_ours(tmp_path: Path) -> None:
+    for name in ("pages.jsonl", "frontier.sqlite", "frontier.sqlite-wal", "crawl.log", "notes.txt"):
+        (tmp_path / name).touch()
+    job = Job(tmp_path)
+    job.throw_away()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "notes.txt"]
+    assert not job.begun
+    job.close()
+
+
+def test_an_event_stays_on_one_line_of_the_log(tmp_path: Path) -> None:
+    job = Job(tmp_path)
+    handler = job.log_handler()
+    handler.handle(logging.LogRecord("x", logging.INFO, "", 0, "bad %s", ("\x1b[2J\nfake \u202e",), None))
+    handler.close()
+    job.close()
+    (line,) = (tmp_path / "crawl.log").read_text().splitlines()
+    assert line.endswith(r"INFO x: bad \x1b[2J\nfake \u202e")
