@@ -11,6 +11,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from crawler.frontier import Frontier, FrontierError
@@ -23,7 +24,7 @@ from storage.record import Record, Store, StoreError
 log = logging.getLogger(__name__)
 
 _BATCH_TIME = 0.1  # seconds of outcomes in a batch, at most: two batches are what a kill may cost
-_FULL = 16 * 1024 * 1024  # bytes of bodies that may wait for their commit before workers must wait
+_FULL = 2000  # outcomes that may wait for their commit before workers must wait
 _TRY_AGAIN = 2.0  # seconds between attempts to save when a store or the frontier fails
 _FIRST_BACKOFF = 1.0  # seconds; doubled for each further attempt
 _LONGEST_BACKOFF = 60.0
@@ -40,7 +41,6 @@ class Ledger:
         self._positions: dict[str, int] = {}
         self._outcomes: list[Outcome] = []
         self._refusals: list[Finished] = []
-        self._waiting_bytes = 0
         self._something = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -59,10 +59,11 @@ class Ledger:
 
     async def add(self, outcome: Outcome) -> None:
         """Take an outcome; waits while too much is unsaved."""
+        if outcome.response is not None:
+            outcome.response = replace(outcome.response, body=b"")  # it has been read; a batch of them is megabytes
         self._outcomes.append(outcome)
-        self._waiting_bytes += len(outcome.response.body) if outcome.response else 0
         self._something.set()
-        if self._waiting_bytes > _FULL:
+        if len(self._outcomes) >= _FULL:
             self._room.clear()
         await self._room.wait()
 
@@ -81,7 +82,6 @@ class Ledger:
             self._wanted.clear()
             outcomes, self._outcomes = self._outcomes, []
             refusals, self._refusals = self._refusals, []
-            self._waiting_bytes = 0
             if outcomes or refusals:
                 await self._save(outcomes, refusals)
                 self._room.set()
@@ -192,7 +192,7 @@ def record_of(outcome: Outcome) -> Record:
         http_version=response.http_version if response else None,
         content_type=page.content_type if page else None,
         charset=page.charset if page else None,
-        bytes=len(response.body) if response else None,
+        bytes=page.bytes if page else None,
         sha256=page.sha256 if page else None,
         title=page.title if page else None,
         description=page.description if page else None,

@@ -57,6 +57,7 @@ def _parse(response: Response) -> Page:
         page = Page(charset=charset.named(label))
 
     page.content_type = essence
+    page.bytes = len(response.body)
     page.sha256 = hashlib.sha256(response.body).hexdigest()
     robots = [*(page.robots or ()), *directives.in_header(headers.get("x-robots-tag", ""))]
     page.robots = list(dict.fromkeys(robots)) or None

@@ -23,6 +23,7 @@ class Page:
 
     content_type: str | None = None  # the essence in lower case, such as "text/html"
     charset: str | None = None  # the encoding the text was read by, as the WHATWG names it, in lower case
+    bytes: int | None = None  # of the body
     sha256: str | None = None  # of the body, hexadecimal
     title: str | None = None  # white space collapsed
     description: str | None = None

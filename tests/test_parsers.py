@@ -55,6 +55,7 @@ async def test_a_whole_page() -> None:
     assert page == Page(
         content_type="text/html",
         charset="utf-8",
+        bytes=len(body),
         sha256=hashlib.sha256(body).hexdigest(),
         title="Tea & éclairs",
         description="All sorts",
@@ -84,7 +85,7 @@ async def test_a_whole_page() -> None:
 )
 async def test_a_page_with_nothing_in_it(body: str) -> None:
     page = await read(body)
-    assert page == Page("text/html", "utf-8", hashlib.sha256(body.encode()).hexdigest())
+    assert page == Page("text/html", "utf-8", len(body.encode()), hashlib.sha256(body.encode()).hexdigest())
 
 
 @pytest.mark.parametrize(
@@ -245,7 +246,7 @@ async def test_other_kinds_have_no_links() -> None:
     body = b"<html><a href=x>"
     page = await read(body, 'Text/Plain; Charset="Latin1"', x_robots_tag="noindex")
     sha256 = hashlib.sha256(body).hexdigest()
-    assert page == Page("text/plain", "windows-1252", sha256, robots=["noindex"])
+    assert page == Page("text/plain", "windows-1252", len(body), sha256, robots=["noindex"])
 
 
 @pytest.mark.parametrize(
