@@ -181,7 +181,7 @@ def record_of(outcome: Outcome) -> Record:
     return Record(
         url=request.url,
         status=response.status if response else failure.status if failure else None,
-        error=str(failure) if failure else None,
+        error=str(failure) if failure else page.problem if page else None,
         depth=request.depth,
         parent=request.parent,
         redirect_to=page.redirect_to if page else None,

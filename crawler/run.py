@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import parsers
 import storage
 from crawler import frontier, progress
 from crawler.engine import Engine
@@ -38,6 +39,14 @@ _SUMMARY_EVERY = 5  # ticks of the engine between two versions of summary.json
 
 def main(arguments: Sequence[str]) -> int:
     """Crawl as the command line says; returns the exit code."""
+    code = _run(arguments)
+    if not parsers.close():
+        sys.stdout.flush()
+        os._exit(code)  # a thread still works on a hostile page; all is saved and closed
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         settings = load(arguments, _HOME)
         seeds = read(settings)

@@ -4,15 +4,12 @@ A parser is a module with a pure `parse(response) -> Page`. What it must not do 
 does, that is a bug, which is raised.
 """
 
-import asyncio
 import hashlib
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from importlib import import_module
 
 from parsers import charset, directives, mime, urls
 from parsers.page import Page, Response
+from parsers.threads import Threads
 
 PARSERS = {  # the essence of a Content-Type, and the module that reads it
     "text/html": "html",
@@ -23,24 +20,29 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _AT_ONCE = 10_000  # bytes; a smaller body is read sooner than a thread would begin with it
 
 
-async def parse(response: Response) -> Page:
-    """What stands in the response; large bodies are read in a thread, so that the loop goes on."""
+_threads = Threads()
+"""Shared by all who parse, as the cores of the machine are."""
+
+
+async def parse(response: Response, *, patience: float = 30.0) -> Page:
+    """What stands in the response; large bodies are read in a thread, so that the loop goes on.
+
+    One that takes longer than `patience`, in seconds, is given up, and its page has a `problem`: the time that libxml2
+    needs grows with the square of some things, such as the attributes of one element, so a hostile page can take hours.
+    """
     if len(response.body) <= _AT_ONCE:
         return _parse(response)
-    return await asyncio.get_running_loop().run_in_executor(_threads(), _parse, response)
+    try:
+        return await _threads.run(_parse, response, patience)
+    except TimeoutError:
+        essence, _ = mime.content_type(response.headers.get("content-type"))
+        problem = f"unread: not parsed within {patience:g} s"
+        return Page(content_type=essence, bytes=len(response.body), problem=problem)
 
 
-def close() -> None:
-    """End the threads that `parse` started, once they are done; a later `parse` starts new ones."""
-    if _threads.cache_info().currsize:
-        threads = _threads()
-        _threads.cache_clear()
-        threads.shutdown()
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="parser")
+def close() -> bool:
+    """End the threads that `parse` started; False when one was left with a page, which keeps Python from ending."""
+    return _threads.close()
 
 
 def _parse(response: Response) -> Page:

@@ -25,6 +25,7 @@ class Page:
     charset: str | None = None  # the encoding the text was read by, as the WHATWG names it, in lower case
     bytes: int | None = None  # of the body
     sha256: str | None = None  # of the body, hexadecimal
+    problem: str | None = None  # "code: text", when the body could not be read; codes stand in crawler/reasons.py
     title: str | None = None  # white space collapsed
     description: str | None = None
     canonical: str | None = None  # absolute

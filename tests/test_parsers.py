@@ -15,6 +15,7 @@ from playwright.async_api import Browser
 
 import parsers
 from parsers.page import Page, Response
+from parsers.threads import Threads
 
 URL = "http://example.com/dir/page?q=1"
 
@@ -363,3 +364,39 @@ async def test_links_are_those_of_a_browser(browser: Browser, base: str) -> None
     assert page.links == list(dict.fromkeys(seen))
     assert len(page.links) > 35
     assert page.title == title
+
+
+async def test_a_page_made_to_take_for_ever_is_given_up() -> None:
+    attributes = b" ".join(b"a%d" % number for number in range(20_000))
+    hostile = Response("http://example.com/", 200, {"content-type": "text/html"}, b"<a " + attributes + b">", 0.1)
+    page = await parsers.parse(hostile, patience=0.02)
+    assert page == Page("text/html", bytes=len(hostile.body), problem="unread: not parsed within 0.02 s")
+    assert (await read("<title>next</title>" + " " * 20_000)).title == "next"
+    wait_for_the_lost()
+
+
+async def test_a_thread_that_never_comes_back_is_left_behind() -> None:
+    threads, never = Threads(), threading.Event()
+    with pytest.raises(TimeoutError):
+        await threads.run(threading.Event.wait, never, patience=0.01)
+    assert await threads.run(len, "abc", patience=60) == 3
+    assert not threads.close()
+    never.set()
+    wait_for_the_lost()
+
+
+def wait_for_the_lost() -> None:
+    """Threads that were left behind, but are about to come back after all."""
+    parsers.close()
+    for thread in threading.enumerate():
+        if thread.name.startswith("parser"):
+            thread.join(60)
+
+
+async def test_threads_that_came_back_are_ended() -> None:
+    threads = Threads()
+    with pytest.raises(ZeroDivisionError):
+        await threads.run(lambda number: 1 / number, 0, patience=60)
+    assert await threads.run(len, "abc", patience=60) == 3
+    assert threads.close()
+    assert threads.close()
