@@ -20,6 +20,7 @@ from parsers.page import Response
 
 _MAX_HEADERS = 64_000  # bytes, of all header lines of an exchange together; what servers themselves allow is 8-32 KB
 _SPARE = 16  # handles beyond `concurrency`, for robots.txt; Tornado queues silently what comes above
+_CUT = "cut"  # why a transfer was broken off that has brought all that was wanted
 _BUFFER = 128 * 1024  # bytes read from a socket at once; libcurl's own default is 16 KB
 
 _CODES: dict[int, str] = {
@@ -101,8 +102,10 @@ class Fetcher:
         self._ca_file = ca_file
         self._client = _Client(force_instance=True, max_clients=concurrency + _SPARE)
 
-    async def fetch(self, url: str, *, max_body: int | None = None) -> Response:
+    async def fetch(self, url: str, *, max_body: int | None = None, cut: bool = False) -> Response:
         """Get one URL, serialised as the WHATWG says; `max_body` takes the place of the fetcher's own.
+
+        With `cut`, a larger body is cut there and is no error.
 
         Raises FetchError for all that the web can do. May be cancelled at any time; the transfer itself then goes on
         unseen to its end or timeout, because Tornado's client cannot abort one.
@@ -113,7 +116,7 @@ class Fetcher:
             host = ""
         if not host or not url.startswith(("http://", "https://")) or not url.isascii():
             raise FetchError(Failure("bad_url", "not an absolute http or https URL"))
-        exchange = _Exchange(self._guard, host, self._max_body if max_body is None else max_body)
+        exchange = _Exchange(self._guard, host, self._max_body if max_body is None else max_body, cut)
         request = HTTPRequest(
             url,
             headers=self._headers,
@@ -127,7 +130,8 @@ class Fetcher:
         try:
             await self._client.fetch(request, raise_error=False)
         except CurlError as error:
-            raise FetchError(self._failure(exchange, error.errno, error.message or "")) from error
+            if exchange.stopped != _CUT:
+                raise FetchError(self._failure(exchange, error.errno, error.message or "")) from error
         except pycurl.error as error:  # libcurl would not even take the URL, such as one of 8 MB
             raise FetchError(Failure("bad_url", _printable(str(error.args[-1])))) from error
         status, version = exchange.status_line()
@@ -210,6 +214,7 @@ class _Exchange:
 
     __slots__ = (
         "_body_size",
+        "_cut",
         "_guard",
         "_header_lines",
         "_header_size",
@@ -225,8 +230,9 @@ class _Exchange:
         "trouble",
     )
 
-    def __init__(self, guard: Guard, host: str, max_body: int) -> None:
+    def __init__(self, guard: Guard, host: str, max_body: int, cut: bool) -> None:
         self._guard = guard
+        self._cut = cut
         self.host = host
         self.max_body = max_body
         self.started = 0.0  # monotonic: when the request left Tornado's queue
@@ -250,7 +256,8 @@ class _Exchange:
         curl.setopt(pycurl.WRITEFUNCTION, self.write)
         # Spares downloading what says beforehand that it is too large. It counts encoded bytes, which can be a few more
         # than the decoded ones; `write` has the last word.
-        curl.setopt(pycurl.MAXFILESIZE, self.max_body + self.max_body // 64 + 4096)
+        if not self._cut:
+            curl.setopt(pycurl.MAXFILESIZE, self.max_body + self.max_body // 64 + 4096)
         curl.setopt(pycurl.BUFFERSIZE, _BUFFER)
         curl.setopt(pycurl.ACCEPT_ENCODING, "")  # every content coding that this libcurl has
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
@@ -300,6 +307,9 @@ class _Exchange:
         self._body_size += len(chunk)
         if self._body_size > self.max_body:
             self.stopped = "too_large"
+            if self._cut:
+                self.stopped = _CUT
+                self.chunks.append(chunk[: self.max_body - self._body_size])
             return 0
         self.chunks.append(chunk)
         return len(chunk)

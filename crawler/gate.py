@@ -1,7 +1,7 @@
 """The gate: a request comes into its host's window only when the origin's robots.txt allows it.
 
-The robots.txt of an origin that is met first is fetched as a turn of the host's own, so politeness holds for it too;
-what was claimed of that host waits at the gate, holding no worker.
+The robots.txt of an origin that is met first is fetched as a turn of the host's own, and so is each redirect from
+there, so politeness holds for them too. What was claimed of that host waits at the gate, holding no worker.
 """
 
 import asyncio
@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from crawler.fetcher import Fetcher, FetchError
-from crawler.frontier import Frontier
-from crawler.hosts import Hosts
+from crawler.frontier import Frontier, FrontierError
+from crawler.hosts import Hosts, answer
 from crawler.ledger import Ledger
-from crawler.model import Answer, Failure, Request
-from crawler.robots import HOPS, Robots, Rules, from_note, reading, to_note
+from crawler.model import Failure, Request
+from crawler.reasons import REASONS
+from crawler.robots import HOPS, MOST, Robots, Rules, from_note, reading, to_note
 from crawler.settings import Settings
 from parsers import parse, urls
 from parsers.page import Response
@@ -24,8 +25,8 @@ from parsers.page import Response
 log = logging.getLogger(__name__)
 
 ROBOTS = 0
-"""The id of a request for a robots.txt, which is no URL of the frontier."""
-_BODY = 4 * 1024 * 1024  # bytes: a robots.txt larger than this is as good as none; the first 500 KiB are read
+"""The id of a request for a robots.txt, which is no URL of the frontier. Its parent is the origin that it is for."""
+_LARGE = 10_000  # characters: a larger robots.txt is parsed in a thread
 _LONGEST_BACKOFF = 30.0  # seconds between attempts to have a robots.txt
 
 
@@ -33,6 +34,7 @@ _LONGEST_BACKOFF = 30.0  # seconds between attempts to have a robots.txt
 class _Held:
     """An origin whose robots.txt is being asked for."""
 
+    host: str
     since: float  # of the monotonic clock
     tries: int = 0
     requests: list[Request] = field(default_factory=list)
@@ -50,10 +52,10 @@ class Gate:
         self._fetcher = fetcher
         self._frontier = frontier
         self._ledger = ledger
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, _Held] = {}  # by origin
         self._asking: set[asyncio.Task[None]] = set()
         self.opened: Callable[[], None] = lambda: None
-        """Called when a robots.txt has been answered."""
+        """Called when a request for a robots.txt has ended."""
 
     async def admit(self, requests: Iterable[Request]) -> None:
         """Bring claimed requests to their hosts' windows as far as their robots.txt is known; hold or refuse others."""
@@ -69,17 +71,21 @@ class Gate:
                 self._hold(request, origin)
 
     async def _remembered(self, origin: str, host: str) -> Rules | None:
-        """The rules that an earlier run was told, if they are not too old."""
+        """The rules that were kept, if they are not too old."""
         if origin in self._held:
             return None
         key = f"robots:{origin}"
-        note = (await self._frontier.notes(key)).get(key)
+        try:
+            note = (await self._frontier.notes(key)).get(key)
+        except FrontierError as error:
+            log.warning("what robots.txt of %s said cannot be read: %s", origin, error)
+            return None
         if note is None:
             return None
         self._robots.learn(origin, *from_note(note))
         rules = self._robots.get(origin, time.time())
         if rules is not None:
-            self._set_pace(host, rules)
+            self._hosts.set_pace(host, rules.delay, "Crawl-delay of its robots.txt")
         return rules
 
     def _pass(self, request: Request, rules: Rules) -> None:
@@ -92,92 +98,111 @@ class Gate:
     def _hold(self, request: Request, origin: str) -> None:
         held = self._held.get(origin)
         if held is None:
-            held = self._held[origin] = _Held(since=time.monotonic())
-            self._hosts.meet(request.host).held = True
-            turn = Request(ROBOTS, f"{origin}/robots.txt", request.host, depth=0, parent=None)
-            self._hosts.offer([turn], time.monotonic(), first=True)
+            held = self._held[origin] = _Held(request.host, since=time.monotonic())
+            self._hosts.meet(request.host).held += 1
+            self._offer(Request(ROBOTS, f"{origin}/robots.txt", request.host, depth=0, parent=origin))
         held.requests.append(request)
 
-    def ask(self, turn: Request) -> None:
-        """It is the host's turn to be asked for its robots.txt."""
-        self._hosts.started(turn.host, time.monotonic())
-        task = asyncio.create_task(self._ask(turn), name=f"robots.txt of {turn.host}")
-        self._asking.add(task)
-        task.add_done_callback(self._asked)
+    def _offer(self, turn: Request) -> None:
+        self._hosts.offer([turn], time.monotonic(), first=True)
 
-    def _asked(self, task: asyncio.Task[None]) -> None:
-        self._asking.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("%s: a bug", task.get_name(), exc_info=error)
-        self.opened()
+    def ask(self, turn: Request) -> None:
+        """It is the host's turn to be asked for a robots.txt."""
+        self._hosts.started(turn.host, time.monotonic())
+        task = asyncio.create_task(self._ask(turn), name=turn.url)
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
 
     async def _ask(self, turn: Request) -> None:
-        began = time.monotonic()
-        answer: Response | Failure = Failure("internal", "the robots.txt could not be asked for")
+        origin = turn.parent or ""
         try:
-            answer = await self._fetch(turn.url)
+            came = await self._fetch(turn)
+            if (next_turn := await self._redirected(came, turn)) is not None:
+                self._offer(next_turn)
+            elif (text := reading(came)) is None and self._worth_another(came, self._held[origin]):
+                self._ask_later(turn, self._held[origin], came)
+            else:
+                await self._open(origin, text)
+        except Exception:  # a bug met on one host must not hold its URLs for ever
+            log.exception("robots.txt of %s", origin)
+            await self._open(origin, None)
+        self.opened()
+
+    async def _fetch(self, turn: Request) -> Response | Failure:
+        began = time.monotonic()
+        came: Response | Failure | None = None
+        try:
+            came = await self._fetcher.fetch(turn.url, max_body=MOST, cut=True)
+        except FetchError as error:
+            came = error.failure
         finally:
-            status = answer.status if isinstance(answer, Response) else None
-            self._hosts.done(Answer(turn.host, status, elapsed=time.monotonic() - began), time.monotonic())
-        origin = urls.origin(turn.url)
-        held = self._held[origin]
-        text = reading(answer)
-        if text is None:
-            problem = str(answer) if isinstance(answer, Failure) else f"status {answer.status}"
-            if self._worth_another(held):
-                self._ask_later(turn, held, problem)
-                return
-            log.warning("%s cannot be had (%s): its host is given up", turn.url, problem)
-        rules = self._robots.learn(origin, text, time.time())
-        if rules.text is None:
-            await self._frontier.drop(turn.host, "robots_unreachable")
+            self._hosts.done(answer(turn.host, came, time.monotonic() - began), time.monotonic())
+        return came
+
+    async def _redirected(self, came: Response | Failure, turn: Request) -> Request | None:
+        """The next turn, when the answer is a redirect; a chain that is too long leads nowhere, as a 404 does."""
+        if isinstance(came, Failure) or turn.hops >= HOPS:
+            return None
+        target = (await parse(came)).redirect_to
+        if target is None:
+            return None
+        return Request(ROBOTS, target, urls.host(target), depth=0, parent=turn.parent, hops=turn.hops + 1)
+
+    async def _open(self, origin: str, text: str | None) -> None:
+        """Let go of what waited for a robots.txt, now that it is known, or known not to be had (None)."""
+        if text is not None and len(text) > _LARGE:
+            rules = await asyncio.to_thread(self._robots.learn, origin, text, time.time())
         else:
-            await self._frontier.note(f"robots:{origin}", to_note(rules))
-        self._set_pace(turn.host, rules)
-        self._hosts.meet(turn.host).held = False
-        for request in self._held.pop(origin).requests:
+            rules = self._robots.learn(origin, text, time.time())
+        held = self._held.pop(origin)
+        self._hosts.set_pace(held.host, rules.delay, "Crawl-delay of its robots.txt")
+        self._hosts.meet(held.host).held -= 1
+        self._hosts.hungry.add(held.host)
+        for request in held.requests:
             self._pass(request, rules)
+        try:
+            if text is not None:
+                await self._frontier.note(f"robots:{origin}", to_note(text, rules.fetched_at))
+            else:
+                log.warning("robots.txt of %s cannot be had: its host is given up", origin)
+                await self._frontier.drop(held.host, "robots_unreachable")
+        except FrontierError as error:  # it only spares work: each URL of the host is refused by itself
+            log.warning("what robots.txt of %s said is not kept: %s", origin, error)
 
-    async def _fetch(self, url: str) -> Response | Failure:
-        """The answer to a request for a robots.txt, redirects followed; a chain that is too long is a 404."""
-        for _ in range(HOPS + 1):
-            try:
-                response = await self._fetcher.fetch(url, max_body=_BODY)
-            except FetchError as error:
-                return error.failure
-            target = (await parse(response)).redirect_to
-            if target is None:
-                return response
-            url = target
-        return Response(url, 404, {}, b"", 0.0)
-
-    def _worth_another(self, held: _Held) -> bool:
+    def _worth_another(self, came: Response | Failure, held: _Held) -> bool:
         """Is a robots.txt that could not be had asked for again? While other work remains, at most --robots-wait."""
-        if held.tries < self._settings.retries:
-            return True
-        blocked = {request.host for held in self._held.values() for request in held.requests}
-        counts = [self._frontier.counts(), *map(self._frontier.host_counts, blocked)]
-        total, *behind_gates = (count.waiting + count.in_hand for count in counts)
-        return total > sum(behind_gates) and time.monotonic() - held.since < self._settings.robots_wait
+        if isinstance(came, Failure) and not REASONS[came.code].retry:
+            return False
+        waited = time.monotonic() - held.since
+        return held.tries < self._settings.retries or (waited < self._settings.robots_wait and self._other_work())
 
-    def _ask_later(self, turn: Request, held: _Held, problem: str) -> None:
+    def _other_work(self) -> bool:
+        """Can anything be crawled that does not wait at the gate?"""
+        # Every other origin that is held has one turn of its own in a window or under way.
+        if self._hosts.windowed + self._hosts.under_way > len(self._held) - 1:
+            return True
+        counts, most = self._frontier.counts(), self._settings.max_pages
+        if most is not None and counts.pages + counts.in_hand >= most:
+            return False
+        if self._frontier.next_due() is not None:
+            return True
+        hosts = map(self._hosts.get, self._frontier.waiting(time.time()))
+        return any(host is None or not host.held for host in hosts)
+
+    def _ask_later(self, turn: Request, held: _Held, came: Response | Failure) -> None:
         now = time.monotonic()
+        problem = str(came) if isinstance(came, Failure) else f"status {came.status}"
         wait = min(_LONGEST_BACKOFF, 2.0**held.tries) * random.uniform(0.75, 1.25)
+        if held.tries >= self._settings.retries:
+            wait = min(wait, held.since + self._settings.robots_wait - now)
         held.tries += 1
         log.info("%s cannot be had (%s), asked again in %.0f s", turn.url, problem, wait)
         self._hosts.rest(turn.host, now + wait, f"its robots.txt cannot be had: {problem}")
-        self._hosts.offer([turn], now, first=True)
+        self._offer(turn)
 
-    def _set_pace(self, host: str, rules: Rules) -> None:
-        self._hosts.set_pace(host, rules.delay, "Crawl-delay of its robots.txt")
-
-    @property
-    def busy(self) -> bool:
-        """Is any robots.txt being asked for, or to be asked for again?"""
-        return bool(self._asking or self._held)
-
-    async def close(self) -> None:
-        """End what is being asked."""
+    async def close(self) -> list[int]:
+        """End what is being asked; returns the ids of the URLs in hand that waited here."""
         for task in self._asking:
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
+        return [request.id for held in self._held.values() for request in held.requests]

@@ -11,14 +11,21 @@ rest until a time, or in neither because its slots are taken; then `started` or 
 
 import heapq
 import itertools
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
-from crawler.model import Answer, Request
+from crawler.model import Answer, Failure, Request
+from parsers.page import Response
 
-_LONGEST_REST = 600.0  # seconds: what a Retry-After may ask for at most
+LONGEST_REST = 600.0
+"""Seconds that a Retry-After may ask for at most: a header must not stop a crawl for ever."""
+_WINDOW = 4  # requests a slot that a window holds, so that a claim is worth its transaction
+_ASKS_FOR_REST = frozenset(
+    {429, 503, *range(300, 400)}
+)  # the statuses that RFC 9110 gives a Retry-After a meaning with
 
 
 @dataclass(slots=True, eq=False)
@@ -33,8 +40,9 @@ class Host:
     taken: int = 0  # given out, not yet started
     busy: int = 0  # started, not yet done
     next_start: float = 0.0  # no request starts before
+    took: float = 0.0  # seconds from start to end of a request, a mean in which the latest count most
     rest: str | None = None  # why `next_start` is later than the delay asks for
-    held: bool = False  # it waits for its robots.txt: no more of its URLs are claimed
+    held: int = 0  # origins of it that wait for their robots.txt: meanwhile no more of its URLs are claimed
     placed: bool = False  # among the ready or the resting ones
 
     @property
@@ -64,12 +72,15 @@ class Hosts:
         """A host, when the flow has met it."""
         return self._hosts.get(name)
 
-    def room(self, name: str) -> int:
-        """How many more requests the host could use in its window; 0 while it is more than half full or held."""
+    def room(self, name: str, share: int) -> int:
+        """How many more requests the host could use in its window, of which `share` is the most it may take up.
+
+        0 while the window is more than half full, or held.
+        """
         host = self._hosts.get(name)
         if host is None:
             return 1  # one URL is enough to learn what the host's robots.txt says
-        size = 4 * host.slots
+        size = min(_WINDOW * host.slots, share)
         return size - len(host.window) if 2 * len(host.window) <= size and not host.held else 0
 
     def meet(self, name: str) -> Host:
@@ -106,7 +117,7 @@ class Hosts:
             self.windowed -= 1
             host.taken += 1
             self.under_way += 1
-            if 2 * len(host.window) <= 4 * host.slots:
+            if 2 * len(host.window) <= _WINDOW * host.slots:
                 self.hungry.add(host.name)
             self._place(host, now)
             return request
@@ -126,8 +137,9 @@ class Hosts:
         host = self._hosts[answer.host]
         host.busy -= 1
         self.under_way -= 1
+        host.took += (answer.elapsed - host.took) / 8
         if answer.retry_after is not None:
-            self.rest(host.name, now + min(answer.retry_after, _LONGEST_REST), f"Retry-After of a {answer.status}")
+            self.rest(host.name, now + answer.retry_after, f"Retry-After of a {answer.status}")
         self._place(host, now)
 
     def give_back(self, request: Request, now: float) -> None:
@@ -151,13 +163,12 @@ class Hosts:
         else:
             host.delay, host.reason = self._delay, "--delay"
 
-    def empty(self, name: str | None = None) -> list[Request]:
-        """Take back what waits in one host's window, or in all."""
-        hosts = list(self._hosts.values()) if name is None else [self.meet(name)]
-        requests = [request for host in hosts for request in host.window]
-        for host in hosts:
+    def empty(self) -> list[Request]:
+        """Take back all that waits in windows."""
+        requests = [request for host in self._hosts.values() for request in host.window]
+        for host in self._hosts.values():
             host.window.clear()
-        self.windowed -= len(requests)
+        self.windowed = 0
         return requests
 
     def next_turn(self) -> float | None:
@@ -174,16 +185,27 @@ class Hosts:
             self._ready.append(host)
 
 
+def answer(host: str, came: Response | Failure | None, elapsed: float) -> Answer:
+    """What politeness learns from what came of a request; None when it was broken off."""
+    match came:
+        case Response(status=status, headers=headers):
+            wait = retry_after(headers.get("retry-after"), time.time()) if status in _ASKS_FOR_REST else None
+            return Answer(host, status, None, elapsed, wait)
+        case Failure(code=code, status=status):
+            return Answer(host, status, code, elapsed)
+    return Answer(host, None, None, elapsed)
+
+
 def retry_after(value: str | None, now: float) -> float | None:
     """The seconds that a Retry-After header asks to wait, from `now` (seconds since the epoch); None without one.
 
-    RFC 9110, section 10.2.3: a number of seconds, or a date. What is neither is ignored.
+    RFC 9110, section 10.2.3: a number of seconds, or a date. What is neither is ignored, what is too long is cut.
     """
     if value is None:
         return None
     if value.strip().isascii() and value.strip().isdigit():
-        return float(value)
+        return min(float(value), LONGEST_REST)
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+        return min(max(0.0, parsedate_to_datetime(value).timestamp() - now), LONGEST_REST)
     except (ValueError, OverflowError):
         return None

@@ -55,6 +55,11 @@ class Job:
         """Has this job been crawled before?"""
         return any(path.exists() for pattern in _OURS for path in self.folder.glob(pattern))
 
+    @property
+    def has_records(self) -> bool:
+        """Is there a page of an earlier crawl?"""
+        return any(path.stat().st_size for path in self.folder.glob("pages*.jsonl"))
+
     def throw_away(self) -> None:
         """Forget the crawl in this folder, and nothing else that lies there."""
         for pattern in _OURS:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from crawler.frontier import Frontier, FrontierError
-from crawler.model import Finished, Outcome, Request
+from crawler.model import Failure, Finished, Outcome, Request
 from crawler.reasons import REASONS, RETRY_STATUSES
 from crawler.stats import Stats
 from parsers import urls
@@ -68,9 +68,13 @@ class Ledger:
         await self._room.wait()
 
     def refuse(self, request: Request, reason: str) -> None:
-        """Settle a URL in hand that will not be asked for."""
-        attempts = request.attempt - 1
-        self._refusals.append(Finished(request.id, "refused", attempts, reason=reason))
+        """Settle a URL in hand that will not be asked for; with a record, when it has been asked for before."""
+        asked = request.attempt - 1
+        if asked:
+            failure = Failure(reason, REASONS[reason].sentence)
+            self._outcomes.append(Outcome(replace(request, attempt=asked), time.time(), failure=failure))
+        else:
+            self._refusals.append(Finished(request.id, "refused", attempts=0, reason=reason))
         self._something.set()
 
     async def run(self) -> None:
@@ -110,7 +114,7 @@ class Ledger:
             await store.close()
 
     async def _save(self, outcomes: list[Outcome], refusals: list[Finished]) -> None:
-        finished = refusals
+        finished = [*refusals]
         records: list[tuple[Record, str]] = []
         for outcome in outcomes:
             settled = self._settle(outcome)
@@ -163,7 +167,7 @@ class Ledger:
         status = response.status if response else failure.status if failure else None
         may_pass = REASONS[failure.code].retry if failure else status in RETRY_STATUSES
         if may_pass and request.attempt <= self._retries:
-            due = time.time() + max(_backoff(request.attempt), outcome.retry_after or 0.0)
+            due = time.time() + _backoff(request.attempt)  # a Retry-After lets the whole host rest: see hosts.py
             return Finished(request.id, "waiting", request.attempt, status, failure.code if failure else None, due)
         if failure:
             return Finished(request.id, "failed", request.attempt, status, failure.code)

@@ -55,7 +55,7 @@ class Answer:
     status: int | None  # None when nothing answered
     error: str | None = None  # a code of reasons.py
     elapsed: float = 0.0  # seconds
-    retry_after: float | None = None  # seconds from now, as the server asked
+    retry_after: float | None = None  # seconds from now, as the server asked, within reason
 
 
 @dataclass(slots=True)
@@ -65,18 +65,11 @@ class Outcome:
     request: Request
     fetched_at: float  # seconds since the epoch: when the attempt began
     elapsed: float = 0.0  # seconds, of the attempt
-    retry_after: float | None = None  # seconds from now, as the server asked
     response: Response | None = None
     page: Page | None = None
     failure: Failure | None = None
     found: list[Found] = field(default_factory=list)  # the links to follow, and those refused
     skipped: Mapping[str, int] = field(default_factory=dict)  # links that are only counted: how many by reason
-
-    def answer(self) -> Answer:
-        """What politeness should learn of it."""
-        status = self.response.status if self.response else None
-        error = self.failure.code if self.failure else None
-        return Answer(self.request.host, status, error, self.elapsed, self.retry_after)
 
 
 @dataclass(slots=True, frozen=True)

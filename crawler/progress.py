@@ -13,7 +13,7 @@ from crawler.stats import RecentPage, Snapshot
 from crawler.status import Watched, words
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
 REFRESH = 0.5  # seconds between two states of the live display
 LINE = 5.0  # seconds between two plain lines
@@ -63,12 +63,16 @@ async def _live(crawl: Watched, address: str | None, out: TextIO, pause: Callabl
     with Live(console=console, auto_refresh=False, transient=True, redirect_stderr=shared) as display:
         while True:
             latest = next(iter(crawl.recent()), None)
-            display.update(_table(crawl.snapshot(), latest, address), refresh=True)
+            display.update(_state(crawl.snapshot(), latest, address), refresh=True)
             await pause(REFRESH)
 
 
-def _table(now: Snapshot, latest: RecentPage | None, address: str | None) -> "Table":
-    """One state of the live display: eight rows, nine with trouble, each cut to the width of the terminal."""
+def _state(now: Snapshot, latest: RecentPage | None, address: str | None) -> "Group":
+    """One state of the live display: each row is cut to the width of the terminal, but for what limits the speed.
+
+    The last line is empty: the terminal writes ^C there, which would push the display down after a full line.
+    """
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
@@ -77,7 +81,8 @@ def _table(now: Snapshot, latest: RecentPage | None, address: str | None) -> "Ta
     def row(name: str, *parts: str | tuple[str, str]) -> None:
         rows.append((name, Text.assemble(*parts)))
 
-    row(now.state, (plain(now.job), "bold"), f"   {address}" if address else "")
+    where = "Ctrl-C again ends it at once" if now.state == "stopping" else address
+    row(now.state, (plain(now.job), "bold"), f"   {where}" if where else "")
     left = f"   {words.left(now.eta)} left" if now.eta is not None else ""
     speed = f"{words.rate(now.rate)} pages/s   {words.megabytes(now.bytes_rate)} MB/s"
     row("pages", (f"{now.pages:,}", "bold"), f"   {speed}   {words.duration(now.elapsed)}{left}")
@@ -86,7 +91,7 @@ def _table(now: Snapshot, latest: RecentPage | None, address: str | None) -> "Ta
     row("workers", f"{now.busy:,} of {now.concurrency:,} busy   {count(now.hosts, 'host')}")
     row("answers", tally(now.statuses))
     row("errors", tally(now.errors))
-    row("pace", (plain(now.verdict.text), "cyan"))
+    rows.append(("limit", Text(plain(now.verdict.text), "cyan", no_wrap=False, overflow="fold")))
     row("latest", f"{latest.status or '-'} {plain(latest.url)}" if latest else "-")
     if now.trouble:
         row("trouble", (plain(now.trouble), "bold red"))
@@ -96,12 +101,12 @@ def _table(now: Snapshot, latest: RecentPage | None, address: str | None) -> "Ta
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for name, text in rows:
         table.add_row(Text(name, STYLES.get(name, "bold yellow")) if name == now.state else name, text)
-    return table
+    return Group(table, "")
 
 
 def line(now: Snapshot) -> str:
     """The crawl in one plain line."""
-    trouble = f"; {plain(now.trouble)}" if now.trouble else ""
+    trouble = f" ({plain(now.trouble)})" if now.trouble else ""
     return (
         f"  {count(now.pages, 'page')}, {words.rate(now.rate)} pages/s, {now.queued:,} queued, {now.failed:,} failed"
         f" — {plain(now.verdict.text)}{trouble}"
@@ -122,11 +127,13 @@ def summary(now: Snapshot, *, pages: int, refused: Mapping[str, int], places: Se
     if now.statuses:
         lines.append(f"Answers: {tally(now.statuses)}")
     lines += _reasons("Failed", now.errors) + _reasons("Refused", refused) + _reasons("Links not followed", now.skipped)
+    if now.state == "finished" and now.pages == now.failed:
+        lines.append("Nothing that was asked for has answered.")
     lines += ["Kept in:", *(f"  {plain(place)}" for place in places)]
     if now.trouble:
         lines.append(f"Not all could be saved: {plain(now.trouble)}")
     if now.state == "finished" and now.queued:
-        lines.append(f"A budget is spent; {count(now.queued, 'URL')} were left.")
+        lines.append(f"A budget is spent, with {count(now.queued, 'URL')} left.")
     elif now.state != "finished":
         lines.append(f"Stopped before the end, {count(now.queued, 'URL')} left: the same command goes on.")
     return "\n".join(lines) + "\n"

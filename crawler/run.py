@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -39,7 +40,13 @@ _SUMMARY_EVERY = 5  # ticks of the engine between two versions of summary.json
 
 def main(arguments: Sequence[str]) -> int:
     """Crawl as the command line says; returns the exit code."""
-    code = _run(arguments)
+    try:
+        code = _run(arguments)
+    except KeyboardInterrupt:  # before the crawl had begun; later, Ctrl-C is a signal that the engine takes
+        code = STOPPED
+    except Exception:  # noqa: BLE001 - a bug: whatever it was, the process must end below
+        traceback.print_exc()
+        code = BUG
     if not parsers.close():
         sys.stdout.flush()
         os._exit(code)  # a thread still works on a hostile page; all is saved and closed
@@ -70,9 +77,9 @@ def _begin(job: Job, settings: Settings) -> None:
             _ask(f"Throw away what the job {job.folder} has? [y/N] ")
         job.throw_away()
     if settings.frontier == "memory" and job.begun:
-        raise JobError(
-            f"the job {job.folder} has begun, and --frontier=memory cannot go on with it; --fresh starts over"
-        )
+        raise JobError(f"--frontier=memory cannot go on with the job {job.folder}: --fresh starts it over")
+    if job.has_records and not (job.folder / "frontier.sqlite").exists():
+        raise JobError(f"the job {job.folder} has records but no frontier.sqlite to go on with: --fresh starts it over")
     root = logging.getLogger()
     root.setLevel(settings.log_level.upper())
     root.addHandler(job.log_handler())
@@ -119,8 +126,8 @@ async def _crawl(job: Job, settings: Settings, seeds: Sequence[str]) -> int:
         address = await _status_page(engine, settings, stack)
         _keep_fresh(engine, job, settings, guard, address)
         for signum in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(signum, _stop, engine)
-        showing = asyncio.create_task(progress.show(engine, address), name="progress")
+            asyncio.get_running_loop().add_signal_handler(signum, engine.stop)
+        showing = asyncio.create_task(progress.show(engine.view, address), name="progress")
         try:
             await engine.run()
         finally:
@@ -128,7 +135,7 @@ async def _crawl(job: Job, settings: Settings, seeds: Sequence[str]) -> int:
             await asyncio.gather(showing, return_exceptions=True)
     progress.say(
         sys.stdout,
-        progress.summary(engine.snapshot(), pages=engine.pages, refused=engine.refused(), places=job.places()),
+        progress.summary(engine.view.snapshot(), pages=engine.pages, refused=engine.refused(), places=job.places()),
     )
     if engine.state == "stopped":
         return STOPPED
@@ -151,7 +158,7 @@ async def _status_page(engine: Engine, settings: Settings, stack: contextlib.Asy
     """Start the status page, and say where it is. Raises ListenError."""
     if settings.port is None:
         return None
-    page = await status.listen(status.make_app(engine), settings.address, settings.port, settings.port_given)
+    page = await status.listen(status.make_app(engine.view), settings.address, settings.port, settings.port_given)
     stack.push_async_callback(page.close)
     if page.port != settings.port and settings.port != 0:
         progress.say(sys.stdout, f"Port {settings.port} is taken, so the status page is at {page.url}\n")
@@ -168,8 +175,9 @@ def _keep_fresh(engine: Engine, job: Job, settings: Settings, guard: Guard, addr
         nonlocal pinned
         try:
             if guard.revision != pinned:
-                pinned, job.pinned = guard.revision, guard.pinned
+                revision, job.pinned = guard.revision, guard.pinned
                 job.save(settings)
+                pinned = revision
             if next(ticks) % _SUMMARY_EVERY == 0 or engine.state in ("finished", "stopped"):
                 job.summarise(_figures(engine, began, address))
         except JobError as error:
@@ -180,25 +188,18 @@ def _keep_fresh(engine: Engine, job: Job, settings: Settings, guard: Guard, addr
 
 
 def _figures(engine: Engine, began: datetime, address: str | None) -> dict[str, Any]:
-    figures = asdict(engine.snapshot())
+    figures = asdict(engine.view.snapshot())
     figures |= {"began": began.isoformat(timespec="seconds"), "status_page": address, "refusals": engine.refused()}
     if engine.state in ("finished", "stopped"):
         figures["ended"] = datetime.now(UTC).isoformat(timespec="seconds")
     return figures
 
 
-def _stop(engine: Engine) -> None:
-    if engine.state == "stopping":
-        # Asked twice: what is saved is saved, and what is under way will be asked for again.
-        os._exit(STOPPED)
-    engine.stop()
-
-
 def _nothing_left(engine: Engine, job: Job) -> int:
     """Say that the job has ended before."""
     progress.say(
         sys.stdout,
-        f"The job {job.folder} is finished, with {engine.snapshot().pages:,} pages: "
+        f"The job {job.folder} is finished, with {engine.view.snapshot().pages:,} pages: "
         "--fresh crawls it anew; --recrawl, to look for changes, is not there yet.\n",
     )
     return FINISHED if engine.answered else NO_ANSWER

@@ -5,6 +5,7 @@ queue what may start now, hosts in turn. What waits, waits here, so a waiting UR
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from crawler.settings import Settings
 log = logging.getLogger(__name__)
 
 _TRY_AGAIN = 2.0  # seconds
-_WINDOW = 10_000  # requests of all hosts that may wait in windows: it bounds the memory they take
+_WINDOWS = 10_000  # requests of all hosts that may wait in windows: it bounds the memory they take
 
 
 class Scheduler:
@@ -44,15 +45,19 @@ class Scheduler:
         self._queue = queue
         self._look_everywhere = True  # not only at hungry hosts: URLs were added or have become due
         self._wake_fill = asyncio.Event()
+        self._wake_fill.set()
         self._wake_hand_out = asyncio.Event()
         self.paused = False
-        gate.opened = self.wake
-        ledger.committed = self.wake
+        self.trouble: str | None = None
+        """Why no URLs can be claimed at the moment, in one line."""
+
+    def added(self) -> None:
+        """URLs were added or settled."""
+        self._look_everywhere = True
         self.wake()
 
     def wake(self) -> None:
-        """Something outside has changed: URLs were added or finished, a robots.txt answered, a pause ended."""
-        self._look_everywhere = True
+        """Something outside has changed: a robots.txt was answered, a pause has ended."""
         self._wake_fill.set()
         self._wake_hand_out.set()
 
@@ -70,32 +75,39 @@ class Scheduler:
         """Keep the windows of the hosts filled, until cancelled."""
         while True:
             due = self._frontier.next_due()
-            if not await _woken(self._wake_fill, None if due is None else due - time.time()):
-                self._look_everywhere = True  # what was not due is due now
+            await _woken(self._wake_fill, None if due is None else due - time.time())
+            self._look_everywhere |= due is not None and due <= time.time()
             try:
                 await self._claim(self._wants(self._frontier.waiting(time.time())))
+                self.trouble = None
             except FrontierError as error:
-                log.error("cannot claim URLs, tried again soon: %s", error)
-                asyncio.get_running_loop().call_later(_TRY_AGAIN, self.wake)
+                if self.trouble is None:
+                    log.error("no URLs can be claimed, so the crawl waits: %s", error)
+                self.trouble = str(error)
+                asyncio.get_running_loop().call_later(_TRY_AGAIN, self.added)
             self._wake_hand_out.set()
 
     async def _claim(self, wants: dict[str, int]) -> None:
         for host in [host for host, room in wants.items() if room <= 0]:
             del wants[host]
-            if not self._frontier.host_counts(host).in_hand:
+            counts = self._frontier.host_counts(host)
+            if not counts.in_hand and counts.waiting > counts.retrying:
                 await self._frontier.drop(host, "max_host_pages")
+            if not counts.in_hand and counts.retrying:
+                wants[host] = counts.retrying  # nothing else of it waits now, and its budget has a place for each
         if wants:
             await self._gate.admit(await self._frontier.claim(wants, time.time()))
 
     def _wants(self, waiting: Mapping[str, int]) -> dict[str, int]:
-        """How many URLs of which hosts to claim now; 0 for a host whose budget is spent.
+        """How many URLs of which hosts to claim now; 0 or less for a host whose budget is spent.
 
         Whatever is claimed may become a page, so budgets are kept by never claiming more than they have left.
         """
         look_at = list(waiting) if self._look_everywhere else [host for host in self._hosts.hungry if host in waiting]
         self._look_everywhere = False
         self._hosts.hungry.clear()
-        left = _WINDOW - self._hosts.windowed
+        share = max(1, _WINDOWS // max(1, len(waiting)))  # slow hosts must not take all room from quick ones
+        left = _WINDOWS - self._hosts.windowed
         if self._settings.max_pages is not None:
             counts = self._frontier.counts()
             left = min(left, self._settings.max_pages - counts.pages - counts.in_hand)
@@ -103,10 +115,11 @@ class Scheduler:
         for host in look_at:
             if left <= 0:
                 break
-            room = min(self._hosts.room(host), left)
+            room = min(self._hosts.room(host, share), left)
             if room and self._settings.max_host_pages is not None:
                 counts = self._frontier.host_counts(host)
-                wants[host] = room = min(room, self._settings.max_host_pages - counts.pages - counts.in_hand)
+                asked = counts.pages + counts.in_hand + counts.retrying
+                wants[host] = room = min(room, self._settings.max_host_pages - asked)
             elif room:
                 wants[host] = room
             left -= max(room, 0)
@@ -141,20 +154,9 @@ class Scheduler:
         return counts.waiting == 0 or (most is not None and counts.pages >= most)
 
 
-async def _woken(event: asyncio.Event, seconds: float | None) -> bool:
-    """Wait until the event is set, and clear it; or, returning False, so long at most."""
-    overdue = False
-
-    def ring() -> None:
-        nonlocal overdue
-        overdue = True
-        event.set()
-
-    timer = None if seconds is None else asyncio.get_running_loop().call_later(max(seconds, 0.0), ring)
-    try:
-        await event.wait()
-    finally:
-        if timer is not None:
-            timer.cancel()
+async def _woken(event: asyncio.Event, seconds: float | None) -> None:
+    """Wait until the event is set, or so long at most, and clear it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
     event.clear()
-    return not overdue

@@ -7,7 +7,7 @@ from typing import Protocol
 from tornado.queues import Queue
 
 from crawler.fetcher import Fetcher, FetchError
-from crawler.hosts import retry_after
+from crawler.hosts import answer
 from crawler.ledger import Ledger
 from crawler.model import Answer, Failure, Outcome, Request
 from crawler.scope import Scope
@@ -56,12 +56,11 @@ class Worker:
         began = time.monotonic()
         try:
             outcome.response = await self._fetcher.fetch(request.url)  # one request, no redirect followed
-            outcome.retry_after = retry_after(outcome.response.headers.get("retry-after"), time.time())
         except FetchError as error:
             outcome.failure = error.failure
         finally:
             outcome.elapsed = time.monotonic() - began
-            self._politeness.done(outcome.answer())
+            self._politeness.done(answer(request.host, outcome.response or outcome.failure, outcome.elapsed))
         if outcome.response is not None:
             outcome.page = await parse(outcome.response)  # a redirect is a page with one link
             outcome.found, outcome.skipped = self._scope.sort(outcome.page, request)  # each "no" with its reason

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -18,17 +19,30 @@ class Threads:
         self._lost = False
 
     async def run(self, work: Callable[[A], T], argument: A, patience: float) -> T:
-        """Do the work in a thread; TimeoutError after `patience` seconds, in which it may also have waited its turn."""
-        pool = self._pool = self._pool or ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="parser")
-        future = asyncio.get_running_loop().run_in_executor(pool, work, argument)
-        done, _ = await asyncio.wait([future], timeout=patience)
-        if done:
-            return future.result()
+        """Do the work in a thread; TimeoutError when it takes longer than `patience`, in seconds, once begun."""
+        while True:
+            pool = self._pool = self._pool or ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="parser")
+            begun: list[float] = []
+            job = pool.submit(_timed, work, argument, begun)
+            future = asyncio.wrap_future(job)
+            left = patience
+            while left > 0:
+                done, _ = await asyncio.wait([future], timeout=left)
+                if done:
+                    return future.result()
+                if job.cancel():  # it was still behind others, perhaps behind some that never end
+                    break
+                left = begun[0] + patience - time.monotonic()
+            else:
+                self._leave(pool)
+                raise TimeoutError
+
+    def _leave(self, pool: ThreadPoolExecutor) -> None:
+        """A thread cannot be stopped: its pool ends what it has at hand, while a new one takes what comes."""
+        self._lost = True
         if pool is self._pool:
-            # A thread cannot be stopped. Its pool ends what it has at hand, while a new one takes what comes.
-            self._pool, self._lost = None, True
+            self._pool = None
             pool.shutdown(wait=False)
-        raise TimeoutError
 
     def close(self) -> bool:
         """End the threads once they are done; False when one was left behind, which keeps Python from ending."""
@@ -36,3 +50,8 @@ class Threads:
             self._pool.shutdown()
             self._pool = None
         return not self._lost
+
+
+def _timed(work: Callable[[A], T], argument: A, begun: list[float]) -> T:
+    begun.append(time.monotonic())
+    return work(argument)

@@ -225,6 +225,53 @@ async def test_a_host_without_robots_txt_for_trouble_is_given_up(site: Site, job
     assert run.summary["refusals"] == {"robots_unreachable": 1}
 
 
+async def test_redirects_of_a_robots_txt_keep_the_distance_too(site: Site, job: Path) -> None:
+    site.redirect("/robots.txt", "/1.txt")
+    site.redirect("/1.txt", "/2.txt")
+    site.raw("/2.txt", b"User-agent: *\nDisallow: /secret\n")
+    site.page("/", "/secret")
+    run = await crawl(job, "--delay=0.3", "--retries=0", site.url("/"))
+    assert [arrival.path for arrival in site.arrivals] == ["/robots.txt", "/1.txt", "/2.txt", "/"]
+    times = [arrival.at for arrival in site.arrivals]
+    assert all(later - earlier > 0.3 - LATE for earlier, later in pairwise(times))
+    assert run.summary["refusals"] == {"robots": 1}
+
+
+async def test_a_robots_txt_behind_a_loop_of_redirects_forbids_nothing(site: Site, job: Path) -> None:
+    site.redirect("/robots.txt", "/robots.txt")
+    site.page("/")
+    run = await crawl(job, *QUICK, site.url("/"))
+    assert len(run.by_url) == 1
+    assert len(site.arrivals) == 6 + 1
+
+
+async def test_a_large_robots_txt_is_read_as_far_as_its_first_500_kib(site: Site, job: Path) -> None:
+    site.raw("/robots.txt", b"User-agent: *\nDisallow: /secret\n" + b"# filler\n" * 200_000)
+    site.page("/", "/secret", "/open")
+    run = await crawl(job, *QUICK, site.url("/"))
+    assert set(run.by_url) == {site.url("/"), site.url("/open")}
+
+
+async def test_a_hostile_retry_after_stops_nothing(site: Site, job: Path) -> None:
+    site.page("/", "/a", "/b")
+    site.raw("/a", b"", status=200, headers={"Retry-After": "9" * 400})
+    site.page("/b")
+    run = await crawl(job, "--delay=0", site.url("/"))
+    assert (run.code, len(run.by_url)) == (0, 3)
+
+
+async def test_a_budget_of_pages_a_host_still_records_what_was_asked_for(site: Site, job: Path) -> None:
+    """A page that is tried again keeps its place in the budget: it was asked for, so a record is owed."""
+    site.page("/", "/flaky", *(f"/{number}" for number in range(9)))
+    site.raw("/flaky", b"", status=503)
+    for number in range(9):
+        site.page(f"/{number}")
+    run = await crawl(job, "--delay=0", "--retries=1", "--max-host-pages=4", site.url("/"))
+    assert len(run.by_url) == 4
+    assert set(run.by_url) == {site.url(path) for path in site.asked}
+    assert run.by_url[site.url("/flaky")]["attempts"] == 2
+
+
 async def test_a_crawl_delay_is_obeyed(site: Site, job: Path) -> None:
     site.raw("/robots.txt", b"User-agent: *\nCrawl-delay: 0.4\n")
     site.page("/", "/a", "/b")
@@ -268,7 +315,9 @@ async def test_no_more_requests_at_once_than_the_slots(site: Site, job: Path) ->
 
 
 async def test_no_more_requests_at_once_than_the_concurrency(site: Site, job: Path) -> None:
-    site.page("/", *(f"/{number}" for number in range(20)))
+    site.page("/", *(f"/{number}" for number in range(20)), delay=0.05)
+    for number in range(20):
+        site.page(f"/{number}", delay=0.05)
     most = 0
 
     def watch(_: object) -> None:
@@ -417,6 +466,17 @@ async def test_a_finished_job_says_so_and_fresh_starts_over(site: Site, job: Pat
     assert refused.records == first.records
     fresh = await crawl(job, *QUICK, "--fresh", "--yes", site.url("/"))
     assert (fresh.code, len(fresh.by_url), len(site.asked)) == (0, 2, 4)
+
+
+async def test_records_without_a_frontier_are_not_overwritten(site: Site, job: Path) -> None:
+    site.page("/")
+    await crawl(job, *QUICK, site.url("/"))
+    for path in job.glob("frontier.sqlite*"):
+        path.unlink()
+    run = await crawl(job, *QUICK, site.url("/"))
+    assert run.code == 2
+    assert "--fresh" in run.err
+    assert len(run.records) == 1
 
 
 async def test_a_new_seed_goes_on_with_a_finished_job(site: Site, job: Path) -> None:

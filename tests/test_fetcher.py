@@ -74,10 +74,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return made
 
 
-async def failure_of(fetcher: Fetcher, url: str, **options: int) -> Failure:
+async def failure_of(fetcher: Fetcher, url: str, max_body: int | None = None) -> Failure:
     """How the fetch of a URL fails; its code stands in the table, and its text is one clean line."""
     with pytest.raises(FetchError) as caught:
-        await fetcher.fetch(url, **options)
+        await fetcher.fetch(url, max_body=max_body)
     failure = caught.value.failure
     assert REASONS[failure.code].counted == "failed"
     assert failure.text
@@ -271,6 +271,8 @@ async def test_the_cap_is_on_decoded_bytes_and_can_be_named_for_one_request(
     fetcher = make_fetcher(max_body=20_000_000)
     assert len((await fetcher.fetch(server.url("gzip-bomb"))).body) == 11_000_000
     assert (await fetcher.fetch(server.url("gzip"), max_body=5)).body == b"hello"
+    cut = await fetcher.fetch(server.url("gzip-bomb"), max_body=512_000, cut=True)
+    assert (len(cut.body), cut.status) == (512_000, 200)
     failure = await failure_of(fetcher, server.url("gzip-bomb"), max_body=512_000)
     assert failure == Failure("too_large", "larger than 512 KB", 200)
     failure = await failure_of(fetcher, server.url("chunked"), max_body=4)

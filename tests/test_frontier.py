@@ -71,7 +71,9 @@ async def everything(frontier: Frontier) -> dict[str, Known]:
     known = {one.url: one async for one in frontier.scan()}
     by_host: dict[str, Counter[str]] = {}
     for one in known.values():
-        by_host.setdefault(host(one.url), Counter())[one.state] += 1
+        counter = by_host.setdefault(host(one.url), Counter())
+        counter[one.state] += 1
+        counter["retrying"] += one.state == "waiting" and one.attempts > 0
     assert list(frontier.hosts()) == list(by_host)
     assert {name: frontier.host_counts(name) for name in by_host} == {
         name: Counts(**counter) for name, counter in by_host.items()
@@ -310,7 +312,7 @@ async def test_a_retry_waits_until_it_is_due(frontier: Frontier) -> None:
         Finished(two.id, "waiting", 1, None, "dns", NOW + 10),
     ]
     await frontier.finish(later, {})
-    assert frontier.counts() == Counts(waiting=2)
+    assert frontier.counts() == Counts(waiting=2, retrying=2)
     assert dict(frontier.waiting(NOW)) == {}
     assert frontier.next_due() == NOW + 10
     assert await frontier.claim({A: 5}, NOW + 9.999) == []
@@ -362,19 +364,29 @@ async def test_what_was_seen_due_stays_so_when_the_clock_is_set_back(frontier: F
     await everything(frontier)
 
 
-async def test_a_dropped_host_has_nothing_left_to_claim(frontier: Frontier) -> None:
+async def test_of_a_dropped_host_only_what_was_asked_for_still_waits(frontier: Frontier) -> None:
     await frontier.add(Found(a(1, 2, 3, 4) + b(1), 0))
     one, two, *_ = await frontier.claim({A: 3}, NOW)
     await frontier.finish([crawled(one), Finished(two.id, "waiting", 1, due=NOW + 10)], {})
-    assert await frontier.drop(A, "robots_unreachable") == 2  # one that waits, one that is not due yet
-    assert frontier.host_counts(A) == Counts(in_hand=1, crawled=1, refused=2)
-    assert frontier.next_due() is None
-    assert dict(frontier.waiting(NOW + 100)) == {B: 1}
+    assert await frontier.drop(A, "robots_unreachable") == 1
+    assert frontier.host_counts(A) == Counts(waiting=1, in_hand=1, crawled=1, refused=1, retrying=1)
+    assert frontier.next_due() == NOW + 10
     known = await everything(frontier)
-    assert known[a(4)[0]].reason == known[a(2)[0]].reason == "robots_unreachable"
-    assert await frontier.claim({A: 9}, NOW + 100) == []
+    assert known[a(4)[0]].reason == "robots_unreachable"
+    assert urls(await frontier.claim({A: 9}, NOW + 100)) == a(2)
     assert await frontier.drop(A, "robots_unreachable") == 0
     assert await frontier.drop("unknown.example:80", "robots_unreachable") == 0
+
+
+async def test_what_was_asked_for_and_waits_is_counted(frontier: Frontier) -> None:
+    await frontier.add(Found(a(1, 2), 0))
+    one, _ = await frontier.claim({A: 2}, NOW)
+    await frontier.finish([Finished(one.id, "waiting", 1, due=NOW + 10)], {})
+    assert frontier.counts() == Counts(waiting=1, in_hand=1, retrying=1)
+    (again,) = await frontier.claim({A: 2}, NOW + 10)
+    assert frontier.counts() == Counts(in_hand=2)
+    await frontier.release([again.id])
+    assert frontier.counts() == Counts(waiting=1, in_hand=1, retrying=1)
 
 
 # What is noted.
@@ -538,13 +550,16 @@ class FrontierMachine(RuleBasedStateMachine):
         links: list[tuple[Found, str]] = []
         for url, (state, status, reason, wait, findings) in zip(chosen, ends, strict=False):
             request = self.in_hand.pop(url)
+            if state == "refused" and request.attempt > 1:
+                state = "failed"  # only what was never asked for is refused
+            attempts = 0 if state == "refused" else request.attempt
             due = self.now + wait if state == "waiting" and wait else 0.0
             mine = [dataclasses.replace(found, parent=request.id) for found in findings]
-            finished.append(Finished(request.id, state, request.attempt, status, reason, due, mine))
+            finished.append(Finished(request.id, state, attempts, status, reason, due, mine))
             links += [(found, url) for found in mine]
             one = self.model.of(url)
             assert one is not None
-            one.update(state=state, attempts=request.attempt, status=status, reason=reason, due=due)
+            one.update(state=state, attempts=attempts, status=status, reason=reason, due=due)
         for found, parent in links:
             self.model.add(found, parent)
         self.model.positions["jsonl"] = position
@@ -562,10 +577,11 @@ class FrontierMachine(RuleBasedStateMachine):
 
     @rule(url=st.sampled_from(POOL))
     def drop(self, url: str) -> None:
-        waiting = [o for o in self.model.known if host(o["url"]) == host(url) and o["state"] == "waiting"]
-        for one in waiting:
-            one.update(state="refused", reason="robots_unreachable", due=0.0)
-        assert self.do(self.frontier.drop(host(url), "robots_unreachable")) == len(waiting)
+        mine = [one for one in self.model.known if host(one["url"]) == host(url)]
+        fresh = [one for one in mine if one["state"] == "waiting" and not one["attempts"]]
+        for one in fresh:
+            one.update(state="refused", reason="robots_unreachable")
+        assert self.do(self.frontier.drop(host(url), "robots_unreachable")) == len(fresh)
 
     @rule(seconds=st.integers(1, 5))
     def time_passes(self, seconds: int) -> None:

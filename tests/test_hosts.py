@@ -105,19 +105,20 @@ def test_what_is_given_back_frees_its_place() -> None:
 
 def test_the_room_of_a_host_says_how_many_urls_are_worth_a_claim() -> None:
     hosts = Hosts(delay=0, slots=2)
-    assert hosts.room("a:80") == 1, "a host that is met first: one URL tells where its robots.txt lies"
+    assert hosts.room("a:80", 100) == 1, "a host that is met first: one URL tells where its robots.txt lies"
     hosts.offer(map(request, range(8)), now=0.0)
-    assert hosts.room("a:80") == 0
-    hosts.meet("b:80").held = True
-    assert hosts.room("b:80") == 0, "more of its URLs would only wait for the robots.txt"
+    assert hosts.room("a:80", 100) == 0
+    hosts.meet("b:80").held = 1
+    assert hosts.room("b:80", 100) == 0, "more of its URLs would only wait for the robots.txt"
     assert ids(hosts, 0.0) == [0, 1]
-    assert hosts.room("a:80") == 0
+    assert hosts.room("a:80", 100) == 0
     for _ in range(2):
         hosts.started("a:80", 0.0)
         hosts.done(Answer("a:80", 200), 0.0)
     assert ids(hosts, 0.0) == [2, 3]
     assert hosts.hungry == {"a:80"}
-    assert hosts.room("a:80") == 4
+    assert hosts.room("a:80", 100) == 4
+    assert hosts.room("a:80", 6) == 0, "a share that is nearly used up"
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -174,7 +175,9 @@ def test_whatever_happens_delay_and_slots_hold_and_nothing_is_lost(seed: int) ->
         ("1.5", None),
         ("\N{SUPERSCRIPT TWO}", None),
         ("Wed, 99 Oct 2015 07:28:10 GMT", None),
-        ("9" * 400, float("inf")),
+        ("9" * 400, 600.0),
+        ("86400", 600.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 600.0),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:

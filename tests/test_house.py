@@ -43,6 +43,7 @@ LEVELS = {
     "crawler.scheduler": 3,
     "crawler.worker": 3,
     "crawler.crew": 3,
+    "crawler.view": 4,
     "crawler.engine": 4,
     "crawler.explain": 4,
     "crawler.export": 4,
@@ -64,6 +65,7 @@ NEIGHBOURS = {
     ("crawler.scheduler", "crawler.ledger"),
     ("crawler.scheduler", "crawler.gate"),
     ("crawler.worker", "crawler.ledger"),
+    ("crawler.engine", "crawler.view"),
     ("crawler.progress", "crawler.status"),
 }
 """(who, whom): imports between two rooms of one level that are meant."""

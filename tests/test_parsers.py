@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import http.server
 import logging
+import os
 import threading
 from collections.abc import Iterator
 
@@ -391,6 +392,17 @@ def wait_for_the_lost() -> None:
     for thread in threading.enumerate():
         if thread.name.startswith("parser"):
             thread.join(60)
+
+
+async def test_what_waits_behind_threads_that_never_come_back_is_done_by_others() -> None:
+    threads, never = Threads(), threading.Event()
+    stuck = [asyncio.ensure_future(threads.run(threading.Event.wait, never, 0.2)) for _ in range(os.cpu_count() or 1)]
+    innocent = [asyncio.ensure_future(threads.run(len, "abc", 0.2)) for _ in range(20)]
+    assert await asyncio.gather(*innocent) == [3] * 20
+    assert all(isinstance(error, TimeoutError) for error in await asyncio.gather(*stuck, return_exceptions=True))
+    threads.close()
+    never.set()
+    wait_for_the_lost()
 
 
 async def test_threads_that_came_back_are_ended() -> None:

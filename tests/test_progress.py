@@ -167,6 +167,25 @@ async def test_the_live_display_is_calm_and_small() -> None:
     assert 6 <= len(rows(out.getvalue())) <= 10
 
 
+async def test_what_limits_the_speed_is_told_in_full() -> None:
+    out = Terminal()
+    await shown(Crawl(replace(NOW, verdict=Verdict("politeness", "politeness " * 12 + "everywhere"))), out, Time(0))
+    assert "everywhere" in out.getvalue()
+
+
+async def test_a_key_pressed_does_not_push_the_display_down() -> None:
+    """What the terminal writes of Ctrl-C must find a line that is not full."""
+    out = Terminal()
+    await shown(Crawl(), out, Time(0))
+    assert re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue()).split("\r")[0].endswith("\n")
+
+
+async def test_a_crawl_that_is_stopping_says_how_to_end_it_at_once() -> None:
+    out = Terminal()
+    await shown(Crawl(replace(NOW, state="stopping")), out, Time(0))
+    assert "Ctrl-C again" in out.getvalue()
+
+
 async def test_nothing_from_outside_acts_on_the_terminal() -> None:
     """Escapes, controls, a change of direction and rich's own markup are shown, not obeyed."""
     hostile = "http://a.example/\x1b]0;owned\x07\x9b2J\r\n\u202e[bold red]x[/bold red]\ud800"
@@ -244,6 +263,11 @@ def test_the_summary_of_a_crawl_that_never_began() -> None:
     assert "not in the table" in text
 
 
+def test_a_crawl_without_any_answer_says_so() -> None:
+    dead = replace(NOW, state="finished", pages=2, failed=2, queued=0, statuses={})
+    assert "Nothing that was asked for has answered." in progress.summary(dead, pages=2, refused={}, places=[])
+
+
 def test_a_budget_that_was_reached_is_told() -> None:
     text = progress.summary(replace(NOW, state="finished"), pages=120, refused={}, places=[])
-    assert "A budget is spent; 1,830 URLs were left." in text
+    assert "A budget is spent, with 1,830 URLs left." in text

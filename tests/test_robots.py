@@ -71,7 +71,7 @@ def test_rules_are_kept_for_a_day_and_over_a_restart() -> None:
     assert robots.get("http://a", 100.0 + KEPT - 1) is learnt
     assert robots.get("http://a", 100.0 + KEPT) is None
     again = Robots("Other")
-    again.learn("http://a", *from_note(to_note(learnt)))
+    again.learn("http://a", *from_note(to_note(TEXT, learnt.fetched_at)))
     kept = again.get("http://a", 101.0)
     assert kept is not None
     assert kept.refusal("http://a/private/x") == "robots"
@@ -82,3 +82,35 @@ def test_rules_are_kept_for_a_day_and_over_a_restart() -> None:
 )
 def test_rubbish_harms_nobody(text: str) -> None:
     assert rules(text).refusal("http://a/x") in (None, "robots")
+
+
+def test_product_tokens_are_compared_as_wholes_and_without_case() -> None:
+    """RFC 9309, section 2.2.1."""
+    text = "User-agent: spout\nDisallow: /a\n\nUser-agent: WATERSPOUT/9.9 (x)\nuser-agent: other\nDisallow: /b\n"
+    ours = rules(text, "Waterspout")
+    assert (ours.refusal("http://a/a"), ours.refusal("http://a/b")) == (None, "robots")
+    other = rules(text, "Water")
+    assert (other.refusal("http://a/a"), other.refusal("http://a/b")) == (None, None)
+
+
+def test_groups_of_one_agent_are_one_group_and_only_without_them_the_star_counts() -> None:
+    text = "User-agent: us\nDisallow: /a\n\nUser-agent: *\nDisallow: /c\n\nUser-agent: us\nDisallow: /b\n"
+    ours = rules(text, "us")
+    assert [ours.refusal(f"http://a/{path}") for path in "abc"] == ["robots", "robots", None]
+    assert [rules(text).refusal(f"http://a/{path}") for path in "abc"] == [None, None, "robots"]
+
+
+def test_a_file_of_many_agents_and_rules_costs_no_more_than_its_lines() -> None:
+    """10,000 agents of one group, with 10,000 rules: kept once an agent these would be 100 million."""
+    agents = "".join(f"User-agent: bot{number}\n" for number in range(10_000))
+    text = agents + "User-agent: *\n" + "".join(f"Disallow: /{number}$\n" for number in range(10_000))
+    assert rules(text).refusal("http://a/9999") == "robots"
+    assert rules(text).refusal("http://a/x") is None
+
+
+def test_memory_of_rules_is_bounded() -> None:
+    robots = Robots("Other")
+    for number in range(2100):
+        robots.learn(f"http://h{number}", "", 0.0)
+    assert robots.get("http://h0", 0.0) is None
+    assert robots.get("http://h2099", 0.0) is not None

@@ -33,13 +33,14 @@ class FrontierError(Exception):
 
 @dataclass(slots=True, frozen=True)
 class Counts:
-    """How many URLs are in each state. `waiting` includes those that are not due yet."""
+    """How many URLs are in each state."""
 
-    waiting: int = 0
+    waiting: int = 0  # those not due yet included
     in_hand: int = 0
     crawled: int = 0
     failed: int = 0
     refused: int = 0
+    retrying: int = 0  # of those that wait: asked for before, so a record is owed
 
     @property
     def pages(self) -> int:
@@ -105,7 +106,10 @@ class Frontier(Protocol):
         """
 
     async def drop(self, host: str, reason: str) -> int:
-        """Refuse, with this reason, all URLs of the host that wait, due or not; say how many there were."""
+        """Refuse, with this reason, all URLs of the host that wait and were never asked for; say how many there were.
+
+        Those that were asked for wait on: a record is owed for each. Raises FrontierError.
+        """
 
     def waiting(self, now: float) -> Mapping[str, int]:
         """The hosts with URLs that could be claimed now, with how many. A view to read at once, not to keep."""

@@ -104,7 +104,8 @@ WHERE urls.id = new.id AND urls.state = 1
 """
 
 _DROP = """
-UPDATE urls SET state = 4, reason = ?, due = 0 WHERE state = 0 AND host = (SELECT id FROM hosts WHERE name = ?)
+UPDATE urls SET state = 4, reason = ?
+WHERE state = 0 AND attempts = 0 AND host = (SELECT id FROM hosts WHERE name = ?)
 """
 
 _KNOWN = """
@@ -116,9 +117,11 @@ WHERE urls.id BETWEEN ? AND ?
 """
 
 _COUNTS = """
-SELECT hosts.name, counted.state, counted.number, counted.refused
+SELECT hosts.name, counted.state, counted.number, counted.refused, counted.retrying
 FROM (
-    SELECT host, state, count(*) AS number, CASE state WHEN 4 THEN reason END AS refused FROM urls GROUP BY 1, 2, 4
+    SELECT host, state, count(*) AS number, CASE state WHEN 4 THEN reason END AS refused,
+           sum(state = 0 AND attempts > 0) AS retrying
+    FROM urls GROUP BY 1, 2, 4
 ) AS counted
 JOIN hosts ON hosts.id = counted.host ORDER BY hosts.id
 """
@@ -163,8 +166,8 @@ def take_back(db: sqlite3.Connection) -> None:
 def count(db: sqlite3.Connection) -> Tally:
     """Count all there is: about 0.3 s for a million URLs."""
     tally = Tally()
-    for host, code, number, refused in db.execute(_COUNTS):
-        tally.found(host, _STATES[code], number, refused)
+    for host, code, number, refused, retrying in db.execute(_COUNTS):
+        tally.found(host, _STATES[code], number, refused=refused, retrying=retrying)
     postponed = "SELECT urls.id, name, due FROM urls JOIN hosts ON hosts.id = host WHERE state = 0 AND due > 0"
     for id_, host, due in db.execute(postponed):
         tally.postponed(id_, host, due)
@@ -254,7 +257,7 @@ def release(db: sqlite3.Connection, ids: Sequence[int]) -> None:
 
 
 def drop(db: sqlite3.Connection, host: str, reason: str) -> int:
-    """Refuse what waits of a host; how many URLs that were."""
+    """Refuse what waits of a host and was never asked for; how many URLs that were."""
     return db.execute(_DROP, [reason, host]).rowcount
 
 
@@ -272,8 +275,8 @@ def note(db: sqlite3.Connection, key: str, value: str) -> None:
 
 
 def notes(db: sqlite3.Connection, prefix: str) -> dict[str, str]:
-    statement = "SELECT key, value FROM notes WHERE key >= ?1 AND substr(key, 1, ?2) = ?1"
-    return dict(db.execute(statement, [prefix, len(prefix)]).fetchall())
+    statement = "SELECT key, value FROM notes WHERE key >= ?1 AND key < ?1 || char(0x10FFFF)"
+    return dict(db.execute(statement, [prefix]).fetchall())
 
 
 def find(db: sqlite3.Connection, url: str) -> Known | None:

@@ -7,8 +7,8 @@ from heapq import heappop, heappush
 from pathlib import Path
 from typing import Self
 
-from crawler.frontier import REVOCABLE, Counts, Known
-from crawler.frontier.tally import Tally
+from crawler.frontier import REVOCABLE, Known
+from crawler.frontier.tally import Tallied
 from crawler.model import Finished, Found, Request, State
 from parsers.urls import host
 
@@ -30,13 +30,13 @@ class _Url:
     due: float = 0.0
 
 
-class MemoryFrontier:
+class MemoryFrontier(Tallied):
     """Keeps the contract `Frontier`, all of it in dictionaries and heaps."""
 
     durable = False
 
     def __init__(self) -> None:
-        self._tally = Tally()
+        super().__init__()
         self._urls: list[_Url] = []  # the number of a URL is its place here, from 1
         self._by_url: dict[str, _Url] = {}
         self._queues: dict[str, list[tuple[int, int]]] = {}
@@ -147,29 +147,11 @@ class MemoryFrontier:
             self._queue(url)
 
     async def drop(self, host: str, reason: str) -> int:
-        for url in self._urls:
-            if url.host == host and url.state == "waiting":
-                url.state, url.reason, url.due = "refused", reason, 0.0
-        self._queues.pop(host, None)
-        return self._tally.dropped(host, reason)
-
-    def waiting(self, now: float) -> Mapping[str, int]:
-        return self._tally.ready(now)
-
-    def next_due(self) -> float | None:
-        return self._tally.next_due()
-
-    def counts(self) -> Counts:
-        return self._tally.counts()
-
-    def host_counts(self, host: str) -> Counts:
-        return self._tally.host_counts(host)
-
-    def refusals(self) -> Mapping[str, int]:
-        return self._tally.refusals()
-
-    def hosts(self) -> Sequence[str]:
-        return self._tally.hosts()
+        fresh = [url for url in self._urls if url.host == host and url.state == "waiting" and not url.attempts]
+        for url in fresh:
+            url.state, url.reason = "refused", reason
+        self._tally.dropped(host, reason, len(fresh))
+        return len(fresh)
 
     async def positions(self) -> dict[str, int]:
         return dict(self._positions)

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
-from crawler.frontier import Counts, FrontierError, Known, layout
-from crawler.frontier.tally import Tally
+from crawler.frontier import FrontierError, Known, layout
+from crawler.frontier.tally import Tallied, Tally
 from crawler.model import Finished, Found, Request
 
 T = TypeVar("T")
@@ -23,18 +23,18 @@ Work = Callable[[sqlite3.Connection], T]
 _SCANNED = 1000  # URLs that `scan` reads at once
 
 
-class SqliteFrontier:
+class SqliteFrontier(Tallied):
     """Keeps the contract `Frontier` in one file (and, while it is open, two beside it)."""
 
     durable = True
 
     def __init__(self, path: Path, *, lock_wait: float = 5.0) -> None:
         """`lock_wait`: how long a change waits for another process that holds the file's lock, in seconds."""
+        super().__init__()
         self._path = path
         self._lock_wait = lock_wait
         self._thread: ThreadPoolExecutor | None = None
         self._db: sqlite3.Connection
-        self._tally = Tally()
 
     @classmethod
     def of_job(cls, folder: Path) -> Self:
@@ -93,25 +93,9 @@ class SqliteFrontier:
         await self._change(lambda db: layout.release(db, ids), lambda _: self._tally.released(ids))
 
     async def drop(self, host: str, reason: str) -> int:
-        return await self._change(lambda db: layout.drop(db, host, reason), lambda _: self._tally.dropped(host, reason))
-
-    def waiting(self, now: float) -> Mapping[str, int]:
-        return self._tally.ready(now)
-
-    def next_due(self) -> float | None:
-        return self._tally.next_due()
-
-    def counts(self) -> Counts:
-        return self._tally.counts()
-
-    def host_counts(self, host: str) -> Counts:
-        return self._tally.host_counts(host)
-
-    def refusals(self) -> Mapping[str, int]:
-        return self._tally.refusals()
-
-    def hosts(self) -> Sequence[str]:
-        return self._tally.hosts()
+        return await self._change(
+            lambda db: layout.drop(db, host, reason), lambda count: self._tally.dropped(host, reason, count)
+        )
 
     async def positions(self) -> dict[str, int]:
         return await self._read(layout.positions)

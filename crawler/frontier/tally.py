@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import get_args
 
 from crawler.frontier import Counts
@@ -17,10 +17,10 @@ class Tally:
     """
 
     def __init__(self) -> None:
-        self._totals: dict[State, int] = dict.fromkeys(get_args(State), 0)
-        self._hosts: dict[str, dict[State, int]] = {}
+        self._totals = _none()
+        self._hosts: dict[str, dict[str, int]] = {}
         self._refusals: Counter[str] = Counter()
-        self._in_hand: dict[int, str] = {}  # the host of each
+        self._in_hand: dict[int, Request] = {}
         self._ready: dict[str, int] = {}  # URLs of a host that may be claimed now; hosts without any are left out
         self._later: list[tuple[float, int, str]] = []  # a heap of (due, id, host)
         self._ripe: dict[int, str] = {}  # URLs whose due time has come since the backend last took note: their hosts
@@ -65,17 +65,18 @@ class Tally:
 
     # What has happened.
 
-    def found(self, host: str, state: State, count: int = 1, refused: str | None = None) -> None:
-        """New URLs, in whatever state they start, and why they are refused if they are."""
-        if refused:
-            self._refusals[refused] += count
+    def found(self, host: str, state: State, count: int = 1, *, refused: str | None = None, retrying: int = 0) -> None:
+        """New URLs, in whatever state they start; why, if they are refused; how many of them were asked for before."""
         counts = self._hosts.get(host)
         if counts is None:
-            counts = self._hosts[host] = dict.fromkeys(get_args(State), 0)
-        counts[state] += count
-        self._totals[state] += count
+            counts = self._hosts[host] = _none()
+        for each in (counts, self._totals):
+            each[state] += count
+            each["retrying"] += retrying
         if state == "waiting":
             self._ready[host] = self._ready.get(host, 0) + count
+        if refused:
+            self._refusals[refused] += count
 
     def postponed(self, id_: int, host: str, due: float) -> None:
         """A URL that is counted as claimable must wait for its due time."""
@@ -93,39 +94,35 @@ class Tally:
 
     def claimed(self, requests: Sequence[Request]) -> None:
         for request in requests:
-            self._in_hand[request.id] = request.host
-            self._move(request.host, "waiting", "in_hand")
+            self._in_hand[request.id] = request
+            self._move(request.host, "waiting", "in_hand", retrying=-1 if request.attempt > 1 else 0)
 
     def settled(self, finished: Sequence[Finished]) -> None:
         for item in finished:
-            host = self._in_hand.pop(item.id)
-            self._move(host, "in_hand", item.state)
+            host = self._in_hand.pop(item.id).host
+            again = item.state == "waiting"
+            self._move(host, "in_hand", item.state, retrying=1 if again and item.attempts else 0)
+            if again and item.due > 0:
+                self.postponed(item.id, host, item.due)
             if item.state == "refused" and item.reason:
                 self._refusals[item.reason] += 1
-            if item.state == "waiting" and item.due > 0:
-                self.postponed(item.id, host, item.due)
 
     def released(self, ids: Sequence[int]) -> None:
         for id_ in ids:
-            self._move(self._in_hand.pop(id_), "in_hand", "waiting")
+            request = self._in_hand.pop(id_)
+            self._move(request.host, "in_hand", "waiting", retrying=1 if request.attempt > 1 else 0)
 
-    def dropped(self, host: str, reason: str) -> int:
-        """All that waits of a host was refused; how many URLs that were."""
-        if host not in self._hosts:
-            return 0
-        self._later = [entry for entry in self._later if entry[2] != host]
-        heapify(self._later)
-        self._ripe = {id_: of for id_, of in self._ripe.items() if of != host}
-        count = self._hosts[host]["waiting"]
-        self._ready[host] = count  # those not yet due are refused with the others
-        self._move(host, "waiting", "refused", count)
-        self._refusals[reason] += count
-        return count
+    def dropped(self, host: str, reason: str, count: int) -> None:
+        """So many URLs of the host that were never asked for have been refused."""
+        if count:
+            self._move(host, "waiting", "refused", count)
+            self._refusals[reason] += count
 
-    def _move(self, host: str, before: State, after: State, count: int = 1) -> None:
+    def _move(self, host: str, before: State, after: State, count: int = 1, *, retrying: int = 0) -> None:
         for counts in (self._totals, self._hosts[host]):
             counts[before] -= count
             counts[after] += count
+            counts["retrying"] += retrying
         if before == "waiting":
             self._unready(host, count)
         if after == "waiting":
@@ -135,3 +132,32 @@ class Tally:
         self._ready[host] -= count
         if not self._ready[host]:
             del self._ready[host]
+
+
+class Tallied:
+    """The part of the contract `Frontier` that a tally answers."""
+
+    def __init__(self) -> None:
+        self._tally = Tally()
+
+    def waiting(self, now: float) -> Mapping[str, int]:
+        return self._tally.ready(now)
+
+    def next_due(self) -> float | None:
+        return self._tally.next_due()
+
+    def counts(self) -> Counts:
+        return self._tally.counts()
+
+    def host_counts(self, host: str) -> Counts:
+        return self._tally.host_counts(host)
+
+    def refusals(self) -> Mapping[str, int]:
+        return self._tally.refusals()
+
+    def hosts(self) -> Sequence[str]:
+        return self._tally.hosts()
+
+
+def _none() -> dict[str, int]:
+    return dict.fromkeys((*get_args(State), "retrying"), 0)

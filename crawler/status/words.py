@@ -63,7 +63,7 @@ def turn(value: float | None) -> str:
     """When a host is next asked."""
     if value is None:
         return NONE
-    return f"in {value:,.1f} s" if value > 0 else "now"
+    return f"in {value:,.1f} s" if value >= 0.05 else "now"
 
 
 def clock(time: str) -> str:

@@ -14,7 +14,7 @@ const rate = (value) => fixed(value, value < 100 ? 1 : 0);
 const megabytes = (value) => fixed(value / 1e6, 2);
 const seconds = (value) => (value === null ? NONE : value < 1 ? `${(value * 1000).toFixed(0)} ms` : `${fixed(value, 1)} s`);
 const left = (value) => (value === null ? NONE : `about ${duration(value)}`);
-const turn = (value) => (value === null ? NONE : value > 0 ? `in ${fixed(value, 1)} s` : "now");
+const turn = (value) => (value === null ? NONE : value >= 0.05 ? `in ${fixed(value, 1)} s` : "now");
 const clock = (time) => time.slice(11, 19);
 const answer = (page) => (page.error ? page.error.split(":")[0] : String(page.status || NONE));
 
@@ -223,7 +223,7 @@ function connect() {
       points = [];
       cursor = null;
       wait = 500;
-      document.body.classList.remove("stale");
+      document.body.classList.remove("stale", "lost");
       write(byId("note"), "");
     }
     show(JSON.parse(event.data));
@@ -231,6 +231,7 @@ function connect() {
   socket.onclose = () => {
     const ended = ["stopping", "stopped", "finished"].includes(byId("state").dataset.state);
     document.body.classList.add("stale");
+    document.body.classList.toggle("lost", !ended);
     write(byId("note"), ended ? "The crawl has ended; these are its last figures." : "Connection lost, trying again …");
     timer = setTimeout(connect, wait * (0.8 + 0.4 * Math.random()));
     wait = Math.min(wait * 2, SLOWEST);
