@@ -20,6 +20,8 @@ from email.utils import parsedate_to_datetime
 from crawler.model import Answer, Failure, Request
 from parsers.page import Response
 
+OWN_PACE = "the pace of --delay"
+"""Why a host has the pace that it has, when nobody asked for another."""
 LONGEST_REST = 600.0
 """Seconds that a Retry-After may ask for at most: a header must not stop a crawl for ever."""
 _WINDOW = 4  # requests a slot that a window holds, so that a claim is worth its transaction
@@ -87,7 +89,7 @@ class Hosts:
         """The host of this name, made known if it was not."""
         host = self._hosts.get(name)
         if host is None:
-            host = self._hosts[name] = Host(name, self._delay, self._slots, "--delay")
+            host = self._hosts[name] = Host(name, self._delay, self._slots, OWN_PACE)
         return host
 
     def offer(self, requests: Iterable[Request], now: float, *, first: bool = False) -> None:
@@ -161,7 +163,7 @@ class Hosts:
         if delay > self._delay:
             host.delay, host.reason = delay, reason
         else:
-            host.delay, host.reason = self._delay, "--delay"
+            host.delay, host.reason = self._delay, OWN_PACE
 
     def empty(self) -> list[Request]:
         """Take back all that waits in windows."""

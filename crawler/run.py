@@ -170,9 +170,10 @@ def _keep_fresh(engine: Engine, job: Job, settings: Settings, guard: Guard, addr
     began = datetime.now(UTC)
     ticks = itertools.count()
     pinned = guard.revision
+    warned = False
 
     def write() -> None:
-        nonlocal pinned
+        nonlocal pinned, warned
         try:
             if guard.revision != pinned:
                 revision, job.pinned = guard.revision, guard.pinned
@@ -180,8 +181,11 @@ def _keep_fresh(engine: Engine, job: Job, settings: Settings, guard: Guard, addr
                 pinned = revision
             if next(ticks) % _SUMMARY_EVERY == 0 or engine.state in ("finished", "stopped"):
                 job.summarise(_figures(engine, began, address))
+            warned = False
         except JobError as error:
-            log.warning("%s", error)
+            if not warned:
+                log.warning("%s", error)
+            warned = True
 
     engine.ticked.append(write)
     write()

@@ -20,7 +20,7 @@ _RATE_WINDOW = 10  # seconds over which "now" is measured
 class Verdict:
     """What limits the speed now."""
 
-    limit: str  # a code: politeness, server, workers, processor, store, paused, empty, finished, starting
+    limit: str  # starting, workers, server, politeness, robots, processor, retries, empty, store, paused or finished
     text: str  # a sentence for people
 
 

@@ -28,7 +28,7 @@ class Figures:
     resting: int  # hosts with URLs in their windows that rest until their next turn
     resting_urls: int  # URLs that wait for them
     pace: float  # pages a second that the delays of resting hosts allow in all
-    longest: str | None  # the resting host with most URLs, and why it rests: "news.example:80 (--delay, 0.25 s)"
+    longest: str | None  # the resting host with most URLs, and why: "a.example:80 (Retry-After of a 429, 9 s more)"
     asked: bool  # does that one rest because its owner asks for it?
     full: int  # hosts with URLs in their windows whose slots are all taken
     full_urls: int

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from crawler.frontier import Counts, Frontier
-from crawler.hosts import Host, Hosts
+from crawler.hosts import OWN_PACE, Host, Hosts
 from crawler.settings import Settings
 from crawler.stats import ErrorGroup, HostView, Point, RecentPage, RunState, Snapshot, Stats, Verdict
 from crawler.verdict import Figures, Steady, judge
@@ -82,7 +82,7 @@ class View:
             resting_urls=sum(map(urls, resting)),
             pace=sum(1 / host.delay for host in resting if host.delay and not host.rest),
             longest=f"{longest.name} ({_why(longest, now)})" if longest else None,
-            asked=longest is not None and (longest.rest or longest.reason) != "--delay",
+            asked=longest is not None and (longest.rest or longest.reason) != OWN_PACE,
             full=len(full),
             full_urls=sum(map(urls, full)),
             fullest=fullest.name if fullest else None,

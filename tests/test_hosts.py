@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from crawler.hosts import Hosts, retry_after
+from crawler.hosts import OWN_PACE, Hosts, retry_after
 from crawler.model import Answer, Request
 
 
@@ -88,7 +88,7 @@ def test_a_pace_from_outside_is_never_quicker_than_the_setting() -> None:
     hosts = Hosts(delay=1.0, slots=1)
     hosts.set_pace("a:80", 0.1, "Crawl-delay")
     host = hosts.meet("a:80")
-    assert (host.delay, host.reason) == (1.0, "--delay")
+    assert (host.delay, host.reason) == (1.0, OWN_PACE)
     hosts.set_pace("a:80", 7.0, "Crawl-delay")
     assert (host.delay, host.reason) == (7.0, "Crawl-delay")
 

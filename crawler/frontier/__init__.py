@@ -63,7 +63,7 @@ class Known:
 
 
 class Frontier(Protocol):
-    """What the flow may ask of a frontier. One task at a time calls the methods that change it.
+    """What the flow may ask of a frontier. Calls may overlap; they take effect in the order they were made.
 
     A change whose caller is cancelled meanwhile may be kept or not, but is counted as it was kept.
     """
