@@ -60,7 +60,8 @@ class Engine:
         self.state: RunState = "running"
         self._stop = asyncio.Event()
         self._at_once = asyncio.Event()
-        self._budget_spent = False
+        self.budget_spent = False
+        """Did --max-time end it?"""
         self.view = View(settings, frontier, self._hosts, self._stats, lambda: self.state, self._trouble)
         """What watchers may ask."""
         self.ticked: list[Callable[[], None]] = []
@@ -100,7 +101,7 @@ class Engine:
             timer.cancel()
         await self._wind_down([to_the_end, stopped, *others], ledger)
         died = next((task for task in (*ended, ledger) if not task.cancelled() and task.exception()), None)
-        finished = (to_the_end in ended or self._budget_spent) and died is None
+        finished = (to_the_end in ended or self.budget_spent) and died is None
         self.state = "finished" if finished else "stopped"
         self._tell()
         log.info("the crawl has %s: %s", self.state, self._frontier.counts())
@@ -176,7 +177,7 @@ class Engine:
 
     def _spend(self) -> None:
         log.info("--max-time is over")
-        self._budget_spent = True
+        self.budget_spent = True
         self.stop()
 
     async def _tick(self) -> None:

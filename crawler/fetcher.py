@@ -4,9 +4,10 @@ Tornado's client drives the transfers on the loop. What a crawler needs beyond i
 `_Exchange.prepare`: limits on decoded bytes and headers while they stream, and the check of every address.
 """
 
+import contextlib
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import pycurl
 from tornado.curl_httpclient import CurlAsyncHTTPClient, CurlError
@@ -20,6 +21,7 @@ from parsers.page import Response
 
 _MAX_HEADERS = 64_000  # bytes, of all header lines of an exchange together; what servers themselves allow is 8-32 KB
 _SPARE = 16  # handles beyond `concurrency`, for robots.txt; Tornado queues silently what comes above
+_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _CUT = "cut"  # why a transfer was broken off that has brought all that was wanted
 _BUFFER = 128 * 1024  # bytes read from a socket at once; libcurl's own default is 16 KB
 
@@ -76,6 +78,7 @@ class Fetcher:
         guard: Guard,
         agent: str,
         headers: Iterable[tuple[str, str]] = (),
+        trusted: Container[str] = (),
         concurrency: int,
         max_body: int,
         timeout: float,
@@ -84,6 +87,7 @@ class Fetcher:
     ) -> None:
         """`agent` is the User-Agent, and `headers` are sent with each request; ValueError if one of them is no header.
 
+        Of those, what carries credentials goes to the hosts that are `trusted` (name and port) and to no other.
         `concurrency`: requests under way at once. `max_body`: decoded bytes of an answer. `timeout`: seconds of a whole
         exchange, of which connecting, with TLS, may take `connect_timeout`. `ca_file`: trusted authorities (PEM)
         instead of the system's, which pycurl finds by itself.
@@ -93,14 +97,18 @@ class Fetcher:
         self._timeout = timeout
         self._connect_timeout = connect_timeout
         self._agent = agent
-        self._headers = HTTPHeaders()
+        self._trusted = trusted
+        self._headers, self._headers_of_trusted = HTTPHeaders(), HTTPHeaders()
         try:
             for name, value in headers:
-                self._headers.add(name, value)
+                self._headers_of_trusted.add(name, value)
+                if name.lower() not in _CREDENTIALS:
+                    self._headers.add(name, value)
         except HTTPInputError as error:
             raise ValueError(str(error)) from error
         self._ca_file = ca_file
         self._client = _Client(force_instance=True, max_clients=concurrency + _SPARE)
+        self._client.keep_open(concurrency + _SPARE)
 
     async def fetch(self, url: str, *, max_body: int | None = None, cut: bool = False) -> Response:
         """Get one URL, serialised as the WHATWG says; `max_body` takes the place of the fetcher's own.
@@ -119,7 +127,7 @@ class Fetcher:
         exchange = _Exchange(self._guard, host, self._max_body if max_body is None else max_body, cut)
         request = HTTPRequest(
             url,
-            headers=self._headers,
+            headers=self._headers_of_trusted if host in self._trusted else self._headers,
             user_agent=self._agent,
             follow_redirects=False,
             connect_timeout=self._connect_timeout,
@@ -189,6 +197,10 @@ class Fetcher:
 class _Client(CurlAsyncHTTPClient):
     """Tornado's client, which can also be closed twice and while transfers are under way."""
 
+    def keep_open(self, most: int) -> None:
+        """Keep at most so many connections for the next request of their host: libcurl's own limit grows with use."""
+        self._multi.setopt(pycurl.M_MAXCONNECTS, most)
+
     def close(self) -> None:
         if self._closed:
             return
@@ -202,7 +214,8 @@ class _Socket(socket.socket):
     """libcurl works on a duplicate of its descriptor; this one closes, without a ResourceWarning, when let go."""
 
     def __del__(self) -> None:
-        self.close()
+        with contextlib.suppress(AttributeError):  # one that the system refused was never whole
+            self.close()
 
 
 class _Exchange:

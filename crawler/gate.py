@@ -119,6 +119,9 @@ class Gate:
             came = await self._fetch(turn)
             if (next_turn := await self._redirected(came, turn)) is not None:
                 self._offer(next_turn)
+            elif isinstance(came, Failure) and came.code == "private_address":
+                # No page of this host can be had either, and each will say so in a record of its own.
+                await self._open(origin, "", keep=False)
             elif (text := reading(came)) is None and self._worth_another(came, self._held[origin]):
                 self._ask_later(turn, self._held[origin], came)
             else:
@@ -148,7 +151,7 @@ class Gate:
             return None
         return Request(ROBOTS, target, urls.host(target), depth=0, parent=turn.parent, hops=turn.hops + 1)
 
-    async def _open(self, origin: str, text: str | None) -> None:
+    async def _open(self, origin: str, text: str | None, *, keep: bool = True) -> None:
         """Let go of what waited for a robots.txt, now that it is known, or known not to be had (None)."""
         if text is not None and len(text) > _LARGE:
             rules = await asyncio.to_thread(self._robots.learn, origin, text, time.time())
@@ -161,9 +164,9 @@ class Gate:
         for request in held.requests:
             self._pass(request, rules)
         try:
-            if text is not None:
+            if text is not None and keep:
                 await self._frontier.note(f"robots:{origin}", to_note(text, rules.fetched_at))
-            else:
+            elif text is None:
                 log.warning("robots.txt of %s cannot be had: its host is given up", origin)
                 await self._frontier.drop(held.host, "robots_unreachable")
         except FrontierError as error:  # it only spares work: each URL of the host is refused by itself

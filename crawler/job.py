@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import Any
 
 import orjson
 import tomli_w
@@ -17,7 +17,7 @@ import tomli_w
 from crawler.settings import Settings, kept
 
 _OURS = ("job.toml", "frontier.sqlite*", "pages*.jsonl", "crawl.log", "summary.json")
-"""What `--fresh` throws away. The lock stays: another starter may be waiting for it."""
+"""What `--fresh` throws away."""
 _PATIENCE = 3.0  # seconds to wait for a crawler that is just ending
 
 
@@ -33,22 +33,25 @@ class Job:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(folder / "lock")
+            self._lock = _locked(folder)
         except OSError as error:
             raise JobError(f"the job folder {folder} cannot be used: {error.strerror}") from error
-        try:
-            self._tables = self._read()
-        except JobError:
-            self.close()
-            raise
+        self._tables: dict[str, Any] = {}
 
-    def _read(self) -> dict[str, Any]:
+    def read(self) -> None:
+        """Take in what job.toml remembers. Raises JobError when it cannot be read."""
+        path = self.folder / "job.toml"
         try:
-            return tomllib.loads((self.folder / "job.toml").read_text("utf-8"))
+            self._tables = tomllib.loads(path.read_text("utf-8"))
         except FileNotFoundError:
-            return {}
+            return
         except (OSError, ValueError) as error:
-            raise JobError(f"{self.folder / 'job.toml'} cannot be read: {error}") from error
+            raise JobError(f"{path} cannot be read: {error}") from error
+        port, pinned = self._tables.get("demo", {}), self._tables.get("pinned", {})
+        if not (isinstance(port, dict) and isinstance(port.get("port", 0), int)):
+            raise JobError(f"{path}: demo: must hold a port")
+        if not (isinstance(pinned, dict) and all(isinstance(addresses, list) for addresses in pinned.values())):
+            raise JobError(f"{path}: pinned: must hold a list of addresses for each host")
 
     @property
     def begun(self) -> bool:
@@ -60,11 +63,19 @@ class Job:
         """Is there a page of an earlier crawl?"""
         return any(path.stat().st_size for path in self.folder.glob("pages*.jsonl"))
 
+    @property
+    def has_frontier(self) -> bool:
+        """Is there a frontier that may know of those pages?"""
+        path = self.folder / "frontier.sqlite"
+        return path.exists() and path.stat().st_size > 0
+
     def throw_away(self) -> None:
-        """Forget the crawl in this folder, and nothing else that lies there."""
-        for pattern in _OURS:
-            for path in self.folder.glob(pattern):
+        """Forget the crawl in this folder, and nothing else that lies there. Raises JobError."""
+        for path in [path for pattern in _OURS for path in self.folder.glob(pattern)]:
+            try:
                 path.unlink()
+            except OSError as error:
+                raise JobError(f"{path} cannot be thrown away: {error.strerror}") from error
         self._tables = {}
 
     @property
@@ -124,7 +135,7 @@ class Job:
 
     def close(self) -> None:
         """Give the folder up."""
-        self._lock.close()
+        os.close(self._lock)
 
 
 class _OneLine(logging.Formatter):
@@ -142,27 +153,28 @@ class _OneLine(logging.Formatter):
         return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
 
 
-def _locked(path: Path) -> IO[str]:
-    """A lock that goes with the process. Raises JobError when another holds it for longer than a stop takes."""
-    file = path.open("a+", encoding="ascii")
+def _locked(folder: Path) -> int:
+    """A lock that goes with the process: a descriptor. Raises JobError when it is not to be had soon.
+
+    It is the folder that is locked, since a file in it could be removed, and made again by another crawler. The file
+    `lock` only tells whose it is.
+    """
+    lock = os.open(folder, os.O_RDONLY)
+    whose = folder / "lock"
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         try:
-            _wait_for(file)
+            _wait_for(lock)
         except TimeoutError:
-            file.seek(0)
-            holder = file.read(20).strip() or "unknown"
-            file.close()
-            raise JobError(f"the job {path.parent} is being crawled by another process, number {holder}") from None
-    file.seek(0)
-    file.truncate()
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
+            os.close(lock)
+            holder = whose.read_text("ascii", "replace")[:20] if whose.exists() else "unknown"
+            raise JobError(f"the job {folder} is being crawled by another process, number {holder}") from None
+    whose.write_text(str(os.getpid()), "ascii")
+    return lock
 
 
-def _wait_for(file: IO[str]) -> None:
+def _wait_for(lock: int) -> None:
     """Wait for a lock; TimeoutError when it takes too long. No event loop runs yet, so an alarm must end the wait."""
 
     def give_up(signum: int, frame: FrameType | None) -> None:
@@ -171,7 +183,7 @@ def _wait_for(file: IO[str]) -> None:
     before = signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

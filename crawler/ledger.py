@@ -24,7 +24,7 @@ from storage.record import Record, Store, StoreError
 log = logging.getLogger(__name__)
 
 _BATCH_TIME = 0.1  # seconds of outcomes in a batch, at most: two batches are what a kill may cost
-_FULL = 2000  # outcomes that may wait for their commit before workers must wait
+_FULL = 100_000  # links that may wait for their commit before workers must wait, an outcome counting as 50
 _TRY_AGAIN = 2.0  # seconds between attempts to save when a store or the frontier fails
 _FIRST_BACKOFF = 1.0  # seconds; doubled for each further attempt
 _LONGEST_BACKOFF = 60.0
@@ -41,6 +41,7 @@ class Ledger:
         self._positions: dict[str, int] = {}
         self._outcomes: list[Outcome] = []
         self._refusals: list[Finished] = []
+        self._links = 0  # of the outcomes that wait
         self._something = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -63,8 +64,10 @@ class Ledger:
             outcome.response = replace(outcome.response, body=b"")  # it has been read; a batch of them is megabytes
         self._outcomes.append(outcome)
         self._something.set()
-        if len(self._outcomes) >= _FULL:
+        self._links += 50 + sum(len(found.urls) for found in outcome.found)
+        if self._links >= _FULL:
             self._room.clear()
+            self._wanted.set()
         await self._room.wait()
 
     def refuse(self, request: Request, reason: str) -> None:
@@ -86,6 +89,7 @@ class Ledger:
             self._wanted.clear()
             outcomes, self._outcomes = self._outcomes, []
             refusals, self._refusals = self._refusals, []
+            self._links = 0
             if outcomes or refusals:
                 await self._save(outcomes, refusals)
                 self._room.set()

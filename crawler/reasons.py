@@ -32,6 +32,7 @@ _TABLE = (
     Reason("bad_response", "the answer is not HTTP as its standard says", "failed"),
     Reason("bad_encoding", "the body could not be decoded as its Content-Encoding says", "failed"),
     Reason("unread", "the page was answered, but took too long to parse", "failed"),
+    Reason("cut", "the page was read only in part: it has more links than any page for people", "failed"),
     Reason("bad_url", "the fetcher cannot ask for such a URL", "failed"),
     Reason("internal", "a bug in the crawler was met; the log has more", "failed"),
     # What is decided before asking, and kept with its reason.

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import logging
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -35,11 +36,13 @@ FINISHED, BUG, USAGE, NO_ANSWER, STOPPED = 0, 1, 2, 3, 130
 answer; stopped by Ctrl-C, SIGTERM or the page, with all saved."""
 
 _HOME = Path(__file__).resolve().parent.parent
+_OTHER_FILES = 100  # open files beside those of requests: the job's, the status page's watchers, resolving names
 _SUMMARY_EVERY = 5  # ticks of the engine between two versions of summary.json
 
 
 def main(arguments: Sequence[str]) -> int:
     """Crawl as the command line says; returns the exit code."""
+    _open_standard_streams()
     try:
         code = _run(arguments)
     except KeyboardInterrupt:  # before the crawl had begun; later, Ctrl-C is a signal that the engine takes
@@ -53,10 +56,22 @@ def main(arguments: Sequence[str]) -> int:
     return code
 
 
+def _open_standard_streams() -> None:
+    """A program started without them must not take its first sockets and files for them."""
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115 - for as long as we run
+
+
 def _run(arguments: Sequence[str]) -> int:
     try:
         settings = load(arguments, _HOME)
         seeds = read(settings)
+        _raise_open_files(settings.concurrency)
         with contextlib.closing(Job(settings.job)) as job:
             _begin(job, settings)
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -76,9 +91,10 @@ def _begin(job: Job, settings: Settings) -> None:
         if not settings.yes:
             _ask(f"Throw away what the job {job.folder} has? [y/N] ")
         job.throw_away()
+    job.read()
     if settings.frontier == "memory" and job.begun:
         raise JobError(f"--frontier=memory cannot go on with the job {job.folder}: --fresh starts it over")
-    if job.has_records and not (job.folder / "frontier.sqlite").exists():
+    if job.has_records and not job.has_frontier:
         raise JobError(f"the job {job.folder} has records but no frontier.sqlite to go on with: --fresh starts it over")
     root = logging.getLogger()
     root.setLevel(settings.log_level.upper())
@@ -89,7 +105,11 @@ def _begin(job: Job, settings: Settings) -> None:
 def _ask(question: str) -> None:
     if not sys.stdin.isatty():
         raise JobError("--fresh throws away what the job has; without a terminal to ask on, it needs --yes")
-    if input(question).strip().lower() not in ("y", "yes"):
+    try:
+        answer = input(question)
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
         raise JobError("nothing was thrown away, and nothing crawled")
 
 
@@ -99,6 +119,21 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:  # it has no wheel for every platform; asyncio's own loop does as well, only slower
         return None
     return uvloop.new_event_loop
+
+
+def _raise_open_files(concurrency: int) -> None:
+    """Ask the system for as many open files as so many requests may need, with their idle connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * concurrency + _OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        most = max((hard - _OTHER_FILES) // 2, 0)
+        raise SettingsError(
+            f"--concurrency={concurrency} needs {needed} open files, and the system allows {hard}: "
+            + (f"--concurrency={most} fits" if most else "see ulimit -n")
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 async def _crawl(job: Job, settings: Settings, seeds: Sequence[str]) -> int:
@@ -111,6 +146,7 @@ async def _crawl(job: Job, settings: Settings, seeds: Sequence[str]) -> int:
             guard=guard,
             agent=settings.agent,
             headers=settings.header,
+            trusted=frozenset(map(urls.host, seeds)),
             concurrency=settings.concurrency,
             max_body=settings.max_body,
             timeout=settings.timeout,
@@ -122,7 +158,7 @@ async def _crawl(job: Job, settings: Settings, seeds: Sequence[str]) -> int:
         stack.push_async_callback(engine.close)
         job.save(settings)
         if not await engine.open():
-            return _nothing_left(engine, job)
+            return _nothing_left(engine, job, settings)
         address = await _status_page(engine, settings, stack)
         _keep_fresh(engine, job, settings, guard, address)
         for signum in (signal.SIGINT, signal.SIGTERM):
@@ -139,7 +175,7 @@ async def _crawl(job: Job, settings: Settings, seeds: Sequence[str]) -> int:
     )
     if engine.state == "stopped":
         return STOPPED
-    return FINISHED if engine.answered else NO_ANSWER
+    return FINISHED if engine.answered or engine.budget_spent else NO_ANSWER
 
 
 async def _demo(job: Job, stack: contextlib.AsyncExitStack) -> Sequence[str]:
@@ -199,11 +235,13 @@ def _figures(engine: Engine, began: datetime, address: str | None) -> dict[str, 
     return figures
 
 
-def _nothing_left(engine: Engine, job: Job) -> int:
-    """Say that the job has ended before."""
-    progress.say(
-        sys.stdout,
-        f"The job {job.folder} is finished, with {engine.view.snapshot().pages:,} pages: "
-        "--fresh crawls it anew; --recrawl, to look for changes, is not there yet.\n",
-    )
-    return FINISHED if engine.answered else NO_ANSWER
+def _nothing_left(engine: Engine, job: Job, settings: Settings) -> int:
+    """Say that there is nothing to do, and what would change that."""
+    now = engine.view.snapshot()
+    if now.queued:
+        budget = f"--max-pages={settings.max_pages}"
+        text = f"The job {job.folder} has spent its {budget}; a larger one, or --max-pages=none, goes on"
+    else:
+        text = f"The job {job.folder} is finished, with {progress.count(now.pages, 'page')}"
+    progress.say(sys.stdout, f"{text}; --fresh crawls it anew; --recrawl, to look for changes, is not there yet.\n")
+    return FINISHED

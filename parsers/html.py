@@ -15,6 +15,8 @@ from parsers.page import Page, Response
 
 log = logging.getLogger(__name__)
 
+MOST_LINKS = 50_000
+"""Links of a page that are read: as many as a sitemap may have (sitemaps.org). A hostile page has ten times more."""
 _NOFOLLOW = frozenset({"nofollow", "ugc", "sponsored"})
 """What in a link's rel asks not to follow it (https://developers.google.com/search/docs/crawling-indexing/qualify-outbound-links)."""
 
@@ -50,6 +52,8 @@ def parse(response: Response) -> Page:
         page.robots = robots or None
         page.canonical = _canonical(root, base)
         page.links, page.nofollow = _links(root, base)
+        if len(page.links) == MOST_LINKS:
+            page.problem = f"cut: more than {MOST_LINKS:,} links"
     return page
 
 
@@ -118,7 +122,7 @@ def _links(root: Element, base: str) -> tuple[list[str], frozenset[str]]:
         rel = element.get("rel")
         if rel is None or _NOFOLLOW.isdisjoint(rel.lower().split()):
             followed.append(href)
-    links = urls.join(base, references)
+    links = urls.join(base, references)[:MOST_LINKS]
     if len(followed) == len(references):
         return links, frozenset()
     return links, frozenset(links).difference(urls.join(base, followed))

@@ -47,6 +47,8 @@ class JsonlStore:
         assert self._file is not None, "it is not open"
         lines = b"".join([_line(record) for record in records])
         with self._errors():
+            if not os.path.samestat(os.fstat(self._file.fileno()), self._path.stat()):
+                raise StoreError(f"{self._path} was replaced while the crawl wrote to it")
             await self._file.write(lines)
             await self._file.flush()
             return await self._file.seek(0, os.SEEK_END)

@@ -26,7 +26,7 @@ class Arrival:
     at: float  # monotonic seconds
     host: str
     path: str
-    agent: str
+    headers: Mapping[str, str]  # all in lower case, the values too
 
 
 class Site:
@@ -70,7 +70,7 @@ class Site:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 path = head.split(" ", 2)[1]
                 fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
-                arrival = Arrival(time.monotonic(), fields["host"], path, fields.get("user-agent", ""))
+                arrival = Arrival(time.monotonic(), fields["host"], path, fields)
                 self.arrivals.append(arrival)
                 self.watch(arrival)
                 await self._answer(writer, arrival)

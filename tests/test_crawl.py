@@ -160,6 +160,7 @@ async def test_max_pages_is_never_exceeded_and_the_crawl_goes_on_with_more(site:
     assert "A budget is spent" in run.out
     again = await crawl(job, *QUICK, "--per-host=50", "--max-pages=7", site.url("/"))
     assert (again.code, len(again.by_url), len(site.asked)) == (0, 7, 7)
+    assert "--max-pages=7" in again.out
     more = await crawl(job, *QUICK, "--per-host=50", "--max-pages=20", site.url("/"))
     assert (more.code, len(more.by_url), len(site.asked)) == (0, 20, 20)
 
@@ -189,7 +190,7 @@ async def test_robots_txt_is_asked_once_and_obeyed(site: Site, job: Path) -> Non
     assert run.summary["refusals"] == {"robots": 2}
     assert [arrival.path for arrival in site.arrivals].count("/robots.txt") == 1
     assert site.arrivals[0].path == "/robots.txt"
-    assert site.arrivals[1].agent.startswith("waterspout/")  # the site writes down in lower case
+    assert site.arrivals[1].headers["user-agent"].startswith("waterspout/")  # the site writes down in lower case
     ignoring = await crawl(job.with_name("other"), *QUICK, "--robots=ignore", site.url("/"))
     assert len(ignoring.by_url) == 4
     assert [arrival.path for arrival in site.arrivals].count("/robots.txt") == 1
@@ -393,6 +394,73 @@ async def test_a_private_address_is_only_for_seeds(site: Site, job: Path) -> Non
     assert len(site.arrivals) == 1
 
 
+async def test_a_redirect_to_a_private_address_says_so_in_its_record(site: Site, job: Path) -> None:
+    site.redirect("/", f"http://localhost:{site.port}/inner")
+    run = await crawl(job, *QUICK, site.url("/"))
+    assert run.by_url[site.url("/inner", "localhost")]["error"].startswith("private_address: ")
+    assert {arrival.host for arrival in site.arrivals} == {f"127.0.0.1:{site.port}"}
+
+
+async def test_credentials_go_to_the_seeds_alone(site: Site, job: Path) -> None:
+    site.page("/", f"http://localhost:{site.port}/other")
+    seen: dict[str, set[bool]] = {}
+    site.watch = lambda arrival: seen.setdefault(arrival.host.partition(":")[0], set()).add(
+        "authorization" in arrival.headers
+    )
+    headers = ("--header=Authorization: Bearer hush", "--header=Accept-Language: de")
+    await crawl(job, *QUICK, "--scope=any", "--private=allow", *headers, site.url("/"))
+    assert seen == {"127.0.0.1": {True}, "localhost": {False}}
+    assert {arrival.headers["accept-language"] for arrival in site.arrivals} == {"de"}
+
+
+async def test_a_page_of_very_many_links_is_cut(site: Site, job: Path) -> None:
+    anchors = b"".join(b"<a href=/%d>" % number for number in range(60_000))
+    site.raw("/", anchors, headers={"Content-Type": "text/html"})
+    run = await crawl(job, *QUICK, "--max-pages=1", site.url("/"))
+    (record,) = run.records
+    assert (len(record["links"]), record["error"]) == (50_000, "cut: more than 50,000 links")
+
+
+async def test_too_few_open_files_are_named(site: Site, job: Path) -> None:
+    script = f"ulimit -n 250; exec {sys.executable} {ROOT / 'crawl.py'} --port=off --job={job} {site.url('/')}"
+    for concurrency, code in ((200, 2), (50, 0)):
+        site.page("/")
+        process = await asyncio.create_subprocess_shell(
+            f"{script} --concurrency={concurrency}", stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+        )
+        _, err = await process.communicate()
+        assert process.returncode == code, err
+        if code:
+            assert err.startswith(b"crawl.py: --concurrency=200 needs 500 open files, and the system allows 250")
+            assert err.count(b"\n") == 1
+
+
+async def test_more_hosts_than_open_files_are_all_crawled(site: Site, job: Path) -> None:
+    site.page("/")
+    seeds = " ".join(site.url("/", f"h{number}.localhost") for number in range(300))
+    script = (
+        f"ulimit -n 200; exec {sys.executable} {ROOT / 'crawl.py'} --port=off --delay=0 --concurrency=40 --job={job}"
+    )
+    process = await asyncio.create_subprocess_shell(f"{script} {seeds}", stdout=asyncio.subprocess.DEVNULL)
+    assert await process.wait() == 0
+    assert sum(b'"status":200' in line for line in (job / "pages.jsonl").read_bytes().splitlines()) == 300
+
+
+async def test_max_time_that_comes_before_any_answer_is_no_failure(site: Site, job: Path) -> None:
+    site.page("/", gate=asyncio.Event())
+    run = await crawl(job, *QUICK, "--robots=ignore", "--max-time=0.5", site.url("/"))
+    assert run.code == 0
+
+
+@pytest.mark.parametrize("streams", [">&-", "<&- >&- 2>&-"])
+async def test_closed_standard_streams_do_no_harm(site: Site, job: Path, streams: str) -> None:
+    site.page("/", "/a")
+    script = f"exec {sys.executable} {ROOT / 'crawl.py'} --port=off --delay=0 --job={job} {site.url('/')} {streams}"
+    process = await asyncio.create_subprocess_shell(script)
+    assert await process.wait() == 0
+    assert len((job / "pages.jsonl").read_bytes().splitlines()) == 2
+
+
 async def test_no_seed_that_answers_is_exit_3(job: Path) -> None:
     run = await crawl(job, *QUICK, "--robots=ignore", "http://127.0.0.1:1/", "http://nowhere.invalid/")
     assert run.code == 3
@@ -469,11 +537,14 @@ async def test_a_finished_job_says_so_and_fresh_starts_over(site: Site, job: Pat
     assert (fresh.code, len(fresh.by_url), len(site.asked)) == (0, 2, 4)
 
 
-async def test_records_without_a_frontier_are_not_overwritten(site: Site, job: Path) -> None:
+@pytest.mark.parametrize("left", ["empty", "gone"])
+async def test_records_without_a_frontier_are_not_overwritten(site: Site, job: Path, left: str) -> None:
     site.page("/")
     await crawl(job, *QUICK, site.url("/"))
     for path in job.glob("frontier.sqlite*"):
         path.unlink()
+    if left == "empty":
+        (job / "frontier.sqlite").touch()
     run = await crawl(job, *QUICK, site.url("/"))
     assert run.code == 2
     assert "--fresh" in run.err

@@ -75,6 +75,7 @@ def test_what_the_job_must_remember_outlives_it(tmp_path: Path) -> None:
     job.save(Settings(urls=("http://inner.example/",), concurrency=7, header=(("Authorization", "secret"),)))
     job.close()
     again = Job(tmp_path)
+    again.read()
     assert (again.demo_port, again.pinned, again.begun) == (4711, {"inner.example:80": ["10.0.0.7"]}, True)
     again.close()
     text = (tmp_path / "job.toml").read_text()
@@ -82,10 +83,31 @@ def test_what_the_job_must_remember_outlives_it(tmp_path: Path) -> None:
     assert "secret" not in text
 
 
-def test_a_broken_job_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "job.toml").write_text("no = = toml")
-    with pytest.raises(JobError, match=r"job\.toml cannot be read"):
-        Job(tmp_path)
+@pytest.mark.parametrize(
+    "text", ["no = = toml", "demo = 5", "[demo]\nport = 'x'", "pinned = 1", "[pinned]\n'h:80' = 5"]
+)
+def test_a_broken_job_file_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "job.toml").write_text(text)
+    job = Job(tmp_path)
+    with pytest.raises(JobError, match=r"job\.toml"):
+        job.read()
+    job.close()
+
+
+def test_a_lock_cannot_be_removed(tmp_path: Path) -> None:
+    other = holder(tmp_path / "job")
+    (tmp_path / "job" / "lock").unlink()
+    with pytest.raises(JobError, match="another process, number unknown"):
+        Job(tmp_path / "job")
+    end(other)
+
+
+def test_what_cannot_be_thrown_away_is_named(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").mkdir()
+    job = Job(tmp_path)
+    with pytest.raises(JobError, match=r"summary\.json cannot be thrown away"):
+        job.throw_away()
+    job.close()
 
 
 def test_throwing_away_leaves_what_is_not_ours(tmp_path: Path) -> None:

@@ -236,3 +236,18 @@ async def test_jsonl_in_a_read_only_folder_is_named_in_one_line(tmp_path: Path) 
     with pytest.raises(StoreError, match=r"^[^\n]*pages\.jsonl: Permission denied$"):
         await store.open(0)
     await store.close()
+
+
+async def test_jsonl_notices_that_its_file_was_replaced(tmp_path: Path) -> None:
+    store = make("jsonl", tmp_path)
+    await store.open(0)
+    position = await store.append([record("/a")])
+    (tmp_path / "pages.jsonl").rename(tmp_path / "moved.jsonl")
+    with pytest.raises(StoreError, match=r"pages\.jsonl"):
+        await store.append([record("/b")])
+    await store.close()
+    (tmp_path / "moved.jsonl").rename(tmp_path / "pages.jsonl")
+    await store.open(position)
+    await store.append([record("/b")])
+    await store.close()
+    assert len((tmp_path / "pages.jsonl").read_bytes().splitlines()) == 2
