@@ -88,12 +88,13 @@ def _domain(host: str) -> str:
     name = host.rpartition(":")[0]
     if name.startswith("[") or name.replace(".", "").isdigit():
         return name
-    return _suffixes().privatesuffix(name) or name
+    return _registrable()(name) or name
 
 
 @functools.cache
-def _suffixes():  # type: ignore[no-untyped-def]  # publicsuffixlist has no types
+def _registrable() -> Callable[[str], str | None]:
     # Loaded when first asked for: the list costs some tens of milliseconds, and only --scope=domain needs it.
     from publicsuffixlist import PublicSuffixList
 
-    return PublicSuffixList()
+    registrable: Callable[[str], str | None] = PublicSuffixList().privatesuffix
+    return registrable
