@@ -98,6 +98,25 @@ def crawled(request: Request, *found: Found) -> Finished:
 # One life of a URL.
 
 
+async def test_the_chain_of_a_url_leads_from_its_seed_to_its_parent(frontier: Frontier) -> None:
+    await frontier.add(Found(a("other", "seed"), 0))
+    other, seed = await claim_all(frontier)
+    await frontier.finish([crawled(other), crawled(seed, Found(a(1), 1, seed.id))], {})
+    (one,) = await claim_all(frontier)
+    await frontier.finish([crawled(one, Found(b(2), 2, one.id), Found(a("seed"), 2, one.id))], {})
+    assert await frontier.chain(b(2)[0]) == a("seed", 1)
+    assert await frontier.chain(a("seed")[0]) == []
+    assert await frontier.chain(a("never seen")[0]) == []
+
+
+async def test_pages_are_those_with_a_record(frontier: Frontier) -> None:
+    await frontier.add(Found([*a(1, 2), *b(1, 2)], 0))
+    one, two, three, _ = await claim_all(frontier)
+    settled = [crawled(one), Finished(two.id, "refused", 0, reason="robots")]
+    await frontier.finish([*settled, Finished(three.id, "failed", 1, reason="dns")], {})
+    assert (await frontier.pages(), await frontier.pages(A), await frontier.pages("never.example:80")) == (2, 1, 0)
+
+
 async def test_a_new_frontier_knows_nothing(frontier: Frontier) -> None:
     assert frontier.counts() == Counts()
     assert frontier.hosts() == ()

@@ -6,14 +6,14 @@ was in hand when the crawl died is waiting again after `open`. "Nothing to claim
 
 Hosts are named as `parsers.urls.host` names them. Times are seconds since the epoch, because they outlive the process.
 All backends keep this contract and pass `tests/test_frontier.py`; a weaker promise is an attribute one can see.
-A new backend is a class with the method `of_job(folder)`, and a line in `FRONTIERS`.
+A new backend is a class with the methods `of_job(folder)` and `reader_of_job(folder)`, and a line in `FRONTIERS`.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from crawler.model import Finished, Found, Request, State
 
@@ -62,7 +62,29 @@ class Known:
     due: float  # of a URL that waits: not to be asked for before; 0 when at once
 
 
-class Frontier(Protocol):
+class Reader(Protocol):
+    """What may be asked of a frontier by those who only look, perhaps while another process owns it.
+
+    All of it may raise FrontierError.
+    """
+
+    async def why(self, url: str) -> Known | None:
+        """All that is known of a URL, or None when it was never seen."""
+
+    async def chain(self, url: str) -> list[str]:
+        """The URLs that led to a URL, each found on the one before it; the seed first, its parent last."""
+
+    async def pages(self, host: str | None = None) -> int:
+        """How many URLs have a record, in all or of a host; slow for one who does not own the frontier."""
+
+    async def notes(self, prefix: str) -> dict[str, str]:
+        """The notes whose keys begin so."""
+
+    def scan(self) -> AsyncIterator[Known]:
+        """Every URL known when this began, in the order they were found, streaming; each in its state when reached."""
+
+
+class Frontier(Reader, Protocol):
     """What the flow may ask of a frontier. Calls may overlap; they take effect in the order they were made.
 
     A change whose caller is cancelled meanwhile may be kept or not, but is counted as it was kept.
@@ -135,20 +157,24 @@ class Frontier(Protocol):
     async def note(self, key: str, value: str) -> None:
         """Keep a small text under a key, such as a host's robots.txt, replacing what was there."""
 
-    async def notes(self, prefix: str) -> dict[str, str]:
-        """The notes whose keys begin so."""
-
-    async def why(self, url: str) -> Known | None:
-        """All that is known of a URL, or None when it was never seen."""
-
-    def scan(self) -> AsyncIterator[Known]:
-        """Every URL known when this began, in the order they were found, streaming; each in its state when reached."""
-
 
 def make(name: str, folder: Path) -> Frontier:
     """The frontier that a setting names, for the job in this folder; nothing is opened yet. Raises FrontierError."""
+    frontier: Frontier = _backend(name).of_job(folder)
+    return frontier
+
+
+def reader(name: str, folder: Path) -> Reader:
+    """A look into the same frontier, which another process may own; nothing is written or locked.
+
+    Raises FrontierError when there is nothing to look into.
+    """
+    reader: Reader = _backend(name).reader_of_job(folder)
+    return reader
+
+
+def _backend(name: str) -> Any:
     if name not in FRONTIERS:
         raise FrontierError(f"there is no frontier {name!r}; there are {', '.join(FRONTIERS)}")
     module, _, backend = FRONTIERS[name].partition(":")
-    frontier: Frontier = getattr(import_module(module), backend).of_job(folder)
-    return frontier
+    return getattr(import_module(module), backend)

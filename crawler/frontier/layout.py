@@ -7,11 +7,12 @@ batch has thousands of links.
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
-from crawler.frontier import REVOCABLE, Known
+from crawler.frontier import REVOCABLE, FrontierError, Known
 from crawler.frontier.tally import Tally
 from crawler.model import Finished, Found, Request, State
 from parsers.urls import host as host_of
@@ -116,6 +117,21 @@ FROM urls LEFT JOIN urls AS parents ON parents.id = urls.parent
 WHERE urls.id BETWEEN ? AND ?
 """
 
+# A parent is known before its children, so its number is smaller: what claims otherwise would never end.
+_CHAIN = """
+WITH RECURSIVE chain (id) AS (
+    SELECT parent FROM urls WHERE url = ? AND parent IS NOT NULL
+    UNION ALL
+    SELECT urls.parent FROM chain JOIN urls ON urls.id = chain.id WHERE urls.parent < urls.id
+)
+SELECT url FROM chain JOIN urls ON urls.id = chain.id ORDER BY chain.id
+"""
+
+_PAGES = """
+SELECT count(*) FROM urls
+WHERE state IN (2, 3) AND (?1 IS NULL OR host = (SELECT id FROM hosts WHERE name = ?1))
+"""
+
 _COUNTS = """
 SELECT hosts.name, counted.state, counted.number, counted.refused, counted.retrying
 FROM (
@@ -148,6 +164,20 @@ class Added(NamedTuple):
 
     new: list[tuple[str, str | None]]  # of each new URL the host, and why it is refused
     readmitted: list[tuple[str, str]]  # of each URL that is no longer refused the host, and why it was
+
+
+def is_new(db: sqlite3.Connection, file: Path) -> bool:
+    """Is nothing in the file yet? Nothing is written, since it may be another program's. Raises FrontierError."""
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (number,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if not (application or number or tables):
+        return True
+    if application != APPLICATION:
+        raise FrontierError(f"{file} is a database of another program")
+    if number != NUMBER:
+        raise FrontierError(f"{file} has layout {number}, of another version; this one knows {NUMBER}")
+    return False
 
 
 def create(db: sqlite3.Connection) -> None:
@@ -282,6 +312,16 @@ def notes(db: sqlite3.Connection, prefix: str) -> dict[str, str]:
 def find(db: sqlite3.Connection, url: str) -> Known | None:
     row = db.execute("SELECT id FROM urls WHERE url = ?", [url]).fetchone()
     return known(db, row[0], row[0])[0] if row else None
+
+
+def chain(db: sqlite3.Connection, url: str) -> list[str]:
+    return [parent for (parent,) in db.execute(_CHAIN, [url])]
+
+
+def pages(db: sqlite3.Connection, host: str | None) -> int:
+    """How many URLs are crawled or failed: reads all rows."""
+    number: int = db.execute(_PAGES, [host]).fetchone()[0]
+    return number
 
 
 def known(db: sqlite3.Connection, first: int, last: int) -> list[Known]:

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
-from crawler.frontier import REVOCABLE, Known
+from crawler.frontier import REVOCABLE, FrontierError, Known
 from crawler.frontier.tally import Tallied
 from crawler.model import Finished, Found, Request, State
 from parsers.urls import host
@@ -49,6 +49,11 @@ class MemoryFrontier(Tallied):
     def of_job(cls, folder: Path) -> Self:
         """A frontier that leaves nothing in the job's folder."""
         return cls()
+
+    @classmethod
+    def reader_of_job(cls, folder: Path) -> NoReturn:
+        """Raises FrontierError: no other process can look into this one's memory."""
+        raise FrontierError(f"the job {folder} kept its URLs in memory (--frontier=memory): nothing of them is left")
 
     async def open(self) -> None:
         """Nothing is to be made ready."""
@@ -165,6 +170,14 @@ class MemoryFrontier(Tallied):
     async def why(self, url: str) -> Known | None:
         known = self._by_url.get(url)
         return self._known(known) if known else None
+
+    async def chain(self, url: str) -> list[str]:
+        known = self._by_url.get(url)
+        chain: list[str] = []
+        while known and known.parent is not None:
+            known = self._urls[known.parent - 1]
+            chain.append(known.url)
+        return chain[::-1]
 
     async def scan(self) -> AsyncIterator[Known]:
         for number, url in enumerate(self._urls[:], start=1):

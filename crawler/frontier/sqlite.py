@@ -6,24 +6,23 @@ answered from a tally in memory, which hears of a change once it is kept.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
-from crawler.frontier import FrontierError, Known, layout
+from crawler.frontier import FrontierError, layout
+from crawler.frontier.reading import Reading, SqliteReader, Work
 from crawler.frontier.tally import Tallied, Tally
 from crawler.model import Finished, Found, Request
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
 
-_SCANNED = 1000  # URLs that `scan` reads at once
+_FILE = "frontier.sqlite"
 
 
-class SqliteFrontier(Tallied):
+class SqliteFrontier(Tallied, Reading):
     """Keeps the contract `Frontier` in one file (and, while it is open, two beside it)."""
 
     durable = True
@@ -39,7 +38,12 @@ class SqliteFrontier(Tallied):
     @classmethod
     def of_job(cls, folder: Path) -> Self:
         """The frontier of the job in this folder."""
-        return cls(folder / "frontier.sqlite")
+        return cls(folder / _FILE)
+
+    @classmethod
+    def reader_of_job(cls, folder: Path) -> SqliteReader:
+        """A look into the frontier of the job in this folder."""
+        return SqliteReader(folder / _FILE)
 
     async def open(self) -> None:
         assert self._thread is None, "it is open already"
@@ -103,24 +107,12 @@ class SqliteFrontier(Tallied):
     async def note(self, key: str, value: str) -> None:
         await self._change(lambda db: layout.note(db, key, value), lambda _: None)
 
-    async def notes(self, prefix: str) -> dict[str, str]:
-        return await self._read(lambda db: layout.notes(db, prefix))
-
-    async def why(self, url: str) -> Known | None:
-        return await self._read(lambda db: layout.find(db, url))
-
-    async def scan(self) -> AsyncIterator[Known]:
-        last = await self._read(layout.last)
-        for first in range(1, last + 1, _SCANNED):
-            for known in await self._read(partial(layout.known, first=first, last=min(first + _SCANNED - 1, last))):
-                yield known
-
     def _connect(self) -> Tally:
         if sqlite3.sqlite_version_info < layout.OLDEST_SQLITE:
             raise FrontierError(f"SQLite 3.33 or newer is needed; this Python has {sqlite3.sqlite_version}")
         db = sqlite3.connect(self._path, timeout=self._lock_wait, isolation_level=None)
         try:
-            is_new = self._is_new(db)
+            is_new = layout.is_new(db, self._path)
             for pragma in layout.PRAGMAS:
                 db.execute(pragma)
             with _transaction(db):
@@ -133,19 +125,6 @@ class SqliteFrontier(Tallied):
             raise
         self._db = db
         return tally
-
-    def _is_new(self, db: sqlite3.Connection) -> bool:
-        """Is nothing in the file yet? Nothing is written, since it may be another program's. Raises FrontierError."""
-        (application,) = db.execute("PRAGMA application_id").fetchone()
-        (number,) = db.execute("PRAGMA user_version").fetchone()
-        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if not (application or number or tables):
-            return True
-        if application != layout.APPLICATION:
-            raise FrontierError(f"{self._path} is a database of another program")
-        if number != layout.NUMBER:
-            raise FrontierError(f"{self._path} has layout {number}, of another version; this one knows {layout.NUMBER}")
-        return False
 
     def _count_added(self, added: layout.Added) -> None:
         for host, refused in added.new:
@@ -172,7 +151,8 @@ class SqliteFrontier(Tallied):
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """The only way to the database, and where its errors become ours."""
-        assert self._thread is not None, "it is not open"
+        if self._thread is None:
+            raise FrontierError(f"{self._path} is not open")
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except sqlite3.Error as error:

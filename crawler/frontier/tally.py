@@ -158,6 +158,9 @@ class Tallied:
     def hosts(self) -> Sequence[str]:
         return self._tally.hosts()
 
+    async def pages(self, host: str | None = None) -> int:
+        return (self.counts() if host is None else self.host_counts(host)).pages
+
 
 def _none() -> dict[str, int]:
     return dict.fromkeys((*get_args(State), "retrying"), 0)

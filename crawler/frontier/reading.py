@@ -1,0 +1,99 @@
+"""Looking into the frontier's SQLite file, for its owner and for others, who must not disturb it."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from crawler.frontier import FrontierError, Known, layout
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+_SCANNED = 1000  # URLs that `scan` reads at once
+_TRIES = 10  # looks at a file that a crawl is just opening or closing
+
+
+class Reading:
+    """The part of the contract `Reader` that is only looked up in the file."""
+
+    async def _read(self, work: Work[T]) -> T:
+        raise NotImplementedError
+
+    async def notes(self, prefix: str) -> dict[str, str]:
+        return await self._read(lambda db: layout.notes(db, prefix))
+
+    async def why(self, url: str) -> Known | None:
+        return await self._read(lambda db: layout.find(db, url))
+
+    async def chain(self, url: str) -> list[str]:
+        return await self._read(lambda db: layout.chain(db, url))
+
+    async def scan(self) -> AsyncIterator[Known]:
+        last = await self._read(layout.last)
+        for first in range(1, last + 1, _SCANNED):
+            for known in await self._read(partial(layout.known, first=first, last=min(first + _SCANNED - 1, last))):
+                yield known
+
+
+class _Moment(NamedTuple):
+    """What tells whether the file has been written to."""
+
+    logged: bool  # is there a write-ahead log with something in it?
+    inode: int
+    size: int
+    changed: int  # nanoseconds
+
+
+class SqliteReader(Reading):
+    """Keeps the contract `Reader` beside a crawl that runs, after one that was killed, or after its end.
+
+    Each look is a connection of its own, so nothing is held between two of them. A file with a write-ahead log is read
+    by SQLite's own protocol, which stops no writer. When a file has none, because its crawl has ended, that protocol
+    would leave two files behind in the folder: it is read as one that does not change, and read again if it did.
+    """
+
+    def __init__(self, path: Path, *, lock_wait: float = 5.0) -> None:
+        """`lock_wait`: how long a look waits for another process that repairs the log after a kill, in seconds."""
+        self._path = path
+        self._lock_wait = lock_wait
+
+    async def pages(self, host: str | None = None) -> int:
+        return await self._read(lambda db: layout.pages(db, host))
+
+    async def _read(self, work: Work[T]) -> T:
+        return await asyncio.to_thread(self._look, work)
+
+    def _look(self, work: Work[T]) -> T:
+        for _ in range(_TRIES):
+            before = self._moment()
+            try:
+                result = self._connected(work, "mode=ro" if before.logged else "mode=ro&immutable=1")
+            except sqlite3.Error as error:
+                if self._moment() == before:
+                    raise FrontierError(f"{self._path}: {error}") from error
+            else:
+                if before.logged or self._moment() == before:
+                    return result
+        raise FrontierError(f"{self._path} is being changed all the time; try again")
+
+    def _connected(self, work: Work[T], how: str) -> T:
+        name = f"{self._path.absolute().as_uri()}?{how}"
+        with closing(sqlite3.connect(name, uri=True, timeout=self._lock_wait, isolation_level=None)) as db:
+            if layout.is_new(db, self._path):
+                raise FrontierError(f"{self._path} is empty: its crawl has not begun")
+            return work(db)
+
+    def _moment(self) -> _Moment:
+        try:
+            file = self._path.stat()
+        except OSError as error:
+            raise FrontierError(f"{self._path} cannot be read: {error.strerror}") from error
+        try:
+            logged = self._path.with_name(f"{self._path.name}-wal").stat().st_size > 0
+        except FileNotFoundError:
+            logged = False
+        return _Moment(logged, file.st_ino, file.st_size, file.st_mtime_ns)
