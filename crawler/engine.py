@@ -8,6 +8,7 @@ from typing import Any
 
 from tornado.queues import Queue
 
+from crawler.explain import Explainer
 from crawler.fetcher import Fetcher
 from crawler.frontier import Frontier, FrontierError
 from crawler.gate import ROBOTS, Gate
@@ -62,7 +63,8 @@ class Engine:
         self._at_once = asyncio.Event()
         self.budget_spent = False
         """Did --max-time end it?"""
-        self.view = View(settings, frontier, self._hosts, self._stats, lambda: self.state, self._trouble)
+        explainer = Explainer(settings, self._scope, frontier, seeds)
+        self.view = View(settings, frontier, explainer, self._hosts, self._stats, lambda: self.state, self._trouble)
         """What watchers may ask."""
         self.ticked: list[Callable[[], None]] = []
         """Called once a second, and at the end."""

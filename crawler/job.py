@@ -25,6 +25,18 @@ class JobError(Exception):
     """The folder cannot be used; the message is one line for the user."""
 
 
+def look(folder: Path) -> Mapping[str, Any]:
+    """The tables of a job's job.toml, for one who does not own its folder. Raises JobError when there is no job."""
+    if not any((folder / name).is_file() for name in ("job.toml", "frontier.sqlite")):
+        raise JobError(f"there is no job {folder}")
+    return _tables(folder)
+
+
+def demo_port(tables: Mapping[str, Any]) -> int:
+    """The port that the built-in web had in a job; 0 when it had none yet."""
+    return int(tables.get("demo", {}).get("port", 0))
+
+
 class Job:
     """A job folder that this process owns until `close`."""
 
@@ -40,18 +52,7 @@ class Job:
 
     def read(self) -> None:
         """Take in what job.toml remembers. Raises JobError when it cannot be read."""
-        path = self.folder / "job.toml"
-        try:
-            self._tables = tomllib.loads(path.read_text("utf-8"))
-        except FileNotFoundError:
-            return
-        except (OSError, ValueError) as error:
-            raise JobError(f"{path} cannot be read: {error}") from error
-        port, pinned = self._tables.get("demo", {}), self._tables.get("pinned", {})
-        if not (isinstance(port, dict) and isinstance(port.get("port", 0), int)):
-            raise JobError(f"{path}: demo: must hold a port")
-        if not (isinstance(pinned, dict) and all(isinstance(addresses, list) for addresses in pinned.values())):
-            raise JobError(f"{path}: pinned: must hold a list of addresses for each host")
+        self._tables = _tables(self.folder)
 
     @property
     def begun(self) -> bool:
@@ -81,7 +82,7 @@ class Job:
     @property
     def demo_port(self) -> int:
         """The port that the built-in web had; 0 when it had none yet."""
-        return int(self._tables.get("demo", {}).get("port", 0))
+        return demo_port(self._tables)
 
     @demo_port.setter
     def demo_port(self, port: int) -> None:
@@ -136,6 +137,22 @@ class Job:
     def close(self) -> None:
         """Give the folder up."""
         os.close(self._lock)
+
+
+def _tables(folder: Path) -> dict[str, Any]:
+    path = folder / "job.toml"
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise JobError(f"{path} cannot be read: {error}") from error
+    demo, pinned = tables.get("demo", {}), tables.get("pinned", {})
+    if not (isinstance(demo, dict) and isinstance(demo.get("port", 0), int)):
+        raise JobError(f"{path}: demo: must hold a port")
+    if not (isinstance(pinned, dict) and all(isinstance(addresses, list) for addresses in pinned.values())):
+        raise JobError(f"{path}: pinned: must hold a list of addresses for each host")
+    return tables
 
 
 class _OneLine(logging.Formatter):

@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +17,15 @@ from typing import Any
 
 import parsers
 import storage
-from crawler import frontier, progress
+from crawler import explain, frontier, progress
 from crawler.engine import Engine
+from crawler.export import ExportError, export, writing
 from crawler.fetcher import Fetcher
-from crawler.frontier import FrontierError
+from crawler.frontier import FrontierError, Reader
 from crawler.guard import Guard
-from crawler.job import Job, JobError
+from crawler.job import Job, JobError, demo_port, look
+from crawler.kinds import plain
+from crawler.scope import Scope
 from crawler.seeds import read
 from crawler.settings import DEMO, Settings, SettingsError, load
 from crawler.status import app as status
@@ -70,15 +73,54 @@ def _open_standard_streams() -> None:
 def _run(arguments: Sequence[str]) -> int:
     try:
         settings = load(arguments, _HOME)
+        if settings.explain or settings.export:
+            return _look_into(settings)
         seeds = read(settings)
         _raise_open_files(settings.concurrency)
         with contextlib.closing(Job(settings.job)) as job:
             _begin(job, settings)
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
                 return runner.run(_crawl(job, settings, seeds))
-    except (SettingsError, JobError, FrontierError, StoreError, status.ListenError, DemoError) as error:
+    except (SettingsError, JobError, FrontierError, StoreError, ExportError, status.ListenError, DemoError) as error:
         print(f"crawl.py: {error}", file=sys.stderr)  # noqa: T201 - the one line that the user must see
         return USAGE
+
+
+def _look_into(settings: Settings) -> int:
+    """Answer a question about a job, which another process may own, and crawl nothing."""
+    actions = [f"--{name}" for name in ("explain", "export", "fresh") if getattr(settings, name)]
+    if len(actions) > 1:
+        raise SettingsError(f"{' and '.join(actions)}: only one of them at a time")
+    tables = look(settings.job)
+    reader = frontier.reader(settings.frontier, settings.job)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that no half file stays
+    with asyncio.Runner() as runner:
+        if settings.explain:
+            runner.run(_explain(settings, reader, tables))
+        else:
+            count = 0
+            with writing(settings.export) as out:
+                count = runner.run(export(reader, out))
+            if settings.export != "-":
+                progress.say(sys.stdout, f"{progress.count(count, 'URL')} written to {settings.export}\n")
+    return FINISHED
+
+
+async def _explain(settings: Settings, reader: Reader, tables: Mapping[str, Any]) -> None:
+    seeds = read(settings)
+    if DEMO in seeds:
+        from benchmarks.generated import Shape, Web
+
+        web = Web(Shape()).seeds(port) if (port := demo_port(tables)) else []
+        seeds = [url for seed in seeds for url in (web if seed == DEMO else [seed])]
+    scope = Scope(settings, seeds)
+    for note in await reader.notes("scope:"):
+        scope.admit(note.removeprefix("scope:"))
+    try:
+        explanation = await explain.Explainer(settings, scope, reader, seeds).explain(settings.explain)
+    except ValueError as error:
+        raise SettingsError(f'--explain: "{plain(settings.explain)}" is no URL: {error}') from error
+    progress.say(sys.stdout, "\n".join(explain.lines(explanation, settings.explain)) + "\n")
 
 
 class DemoError(Exception):
@@ -180,7 +222,7 @@ async def _crawl(job: Job, settings: Settings, seeds: Sequence[str]) -> int:
 
 async def _demo(job: Job, stack: contextlib.AsyncExitStack) -> Sequence[str]:
     """Serve the built-in web, at the port that the job began with, and give its seeds. Raises DemoError."""
-    from benchmarks.web import Shape, serving  # the one thing taken from there, and only when asked for
+    from benchmarks.web import Shape, serving  # taken from there only when asked for
 
     try:
         web = await stack.enter_async_context(serving(Shape(), port=job.demo_port))

@@ -112,6 +112,20 @@ class Settings:
         False, boolean(), "start the job over, and throw away what it has", group="The job", flag_only=True
     )
     yes: bool = setting(False, boolean(), "answer yes to what --fresh would ask", group="The job", flag_only=True)
+    explain: str = setting(
+        "",
+        text(r"(?s:.+)", "a URL", "URL"),
+        "say why a URL was, will be or will not be crawled, and exit",
+        group="Looking into a job",
+        flag_only=True,
+    )
+    export: str = setting(
+        "",
+        text(r"[^\0]+", "a path, or - for standard output", "FILE"),
+        "write every known URL with its state and reason as CSV, to a file or to - (standard output), and exit",
+        group="Looking into a job",
+        flag_only=True,
+    )
     concurrency: int = setting(
         100, integer(1, 20_000), "workers: requests under way at once, over all hosts", group="Pace", unit="requests"
     )

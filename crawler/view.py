@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
+from crawler.explain import Explainer, Explanation
 from crawler.frontier import Counts, Frontier
 from crawler.hosts import OWN_PACE, Host, Hosts
 from crawler.settings import Settings
@@ -13,12 +14,13 @@ from crawler.verdict import Figures, Steady, judge
 
 
 class View:
-    """Looks into the rooms and changes nothing there; all calls are cheap and synchronous."""
+    """Looks into the rooms and changes nothing there; all calls are cheap, and synchronous but for `explain`."""
 
     def __init__(
         self,
         settings: Settings,
         frontier: Frontier,
+        explainer: Explainer,
         hosts: Hosts,
         stats: Stats,
         state: Callable[[], RunState],
@@ -26,6 +28,7 @@ class View:
     ) -> None:
         self._settings = settings
         self._frontier = frontier
+        self._explainer = explainer
         self._hosts = hosts
         self._stats = stats
         self._state = state
@@ -181,6 +184,10 @@ class View:
     def history(self) -> Sequence[Point]:
         """See `Watched`."""
         return self._stats.history()
+
+    async def explain(self, url: str) -> Explanation:
+        """See `Watched`."""
+        return await self._explainer.explain(url)
 
 
 def _why(host: Host, now: float) -> str:

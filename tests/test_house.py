@@ -65,7 +65,9 @@ NEIGHBOURS = {
     ("crawler.scheduler", "crawler.ledger"),
     ("crawler.scheduler", "crawler.gate"),
     ("crawler.worker", "crawler.ledger"),
+    ("crawler.engine", "crawler.explain"),
     ("crawler.engine", "crawler.view"),
+    ("crawler.view", "crawler.explain"),
     ("crawler.progress", "crawler.status"),
 }
 """(who, whom): imports between two rooms of one level that are meant."""

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 import pytest
 from rich.cells import cell_len
@@ -64,6 +64,9 @@ class Crawl:
 
     def history(self) -> Sequence[Point]:
         return []
+
+    async def explain(self, url: str) -> NoReturn:
+        raise ValueError("nobody asks on a terminal")
 
 
 class Terminal(io.StringIO):

@@ -380,7 +380,20 @@ def test_what_is_kept_is_the_job_without_secrets_and_actions(home: Path) -> None
     values = kept(load([*arguments, "--config=config.toml", "--log-level=debug", "--address=::1", "--job=x"], home))
     assert values["urls"] == ["https://a/"]
     assert "sesame" not in tomli_w.dumps(values)
-    dropped = {"job", "config", "fresh", "yes", "port", "address", "max_time", "header", "log_level", "seeds"}
+    dropped = {
+        "job",
+        "config",
+        "fresh",
+        "yes",
+        "explain",
+        "export",
+        "port",
+        "address",
+        "max_time",
+        "header",
+        "log_level",
+        "seeds",
+    }
     assert values.keys() == {setting.name for setting in SETTINGS} - dropped
 
 

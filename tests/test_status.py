@@ -14,6 +14,8 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from crawler import VERSION
+from crawler.explain import Explanation
+from crawler.frontier import FrontierError
 from crawler.stats import ErrorGroup, HostView, Point, RecentPage, Snapshot, Verdict
 from crawler.status.app import ListenError, Listening, PortTaken, listen, make_app
 
@@ -33,6 +35,7 @@ class Crawl:
     """A crawl whose figures the test sets; hostile in all that comes from the web."""
 
     def __init__(self) -> None:
+        self.closed = False  # can nothing be looked up any more?
         self.asked = 0  # how often for a snapshot
         self.numbered = False  # do snapshots say in `pages` the how many-th they are?
         self.now = Snapshot(
@@ -111,6 +114,14 @@ class Crawl:
 
     def history(self) -> list[Point]:
         return self.points
+
+    async def explain(self, url: str) -> Explanation:
+        if self.closed:
+            raise FrontierError("the frontier is not open")
+        if "://" not in url:
+            raise ValueError("not a URL")
+        sentences = ["It waits for another try.", SCRIPT]
+        return Explanation(url, "waiting", "timeout", sentences, ["http://a/"], 2, "2026-02-03T14:05:06Z")
 
 
 @pytest.fixture
@@ -248,13 +259,49 @@ async def test_errors_are_grouped(get: Get) -> None:
     }
 
 
+async def test_a_url_is_explained(get: Get) -> None:
+    assert content(await get("api/explain?url=http%3A%2F%2Fb%2F%3Fx%3D1")) == {
+        "version": VERSION,
+        "url": "http://b/?x=1",
+        "state": "waiting",
+        "reason": "timeout",
+        "text": f"It waits for another try. {SCRIPT}",
+        "chain": ["http://a/"],
+        "attempts": 2,
+        "due_at": "2026-02-03T14:05:06Z",
+    }
+
+
+@pytest.mark.parametrize("query", ["", "?url=", "?url=nonsense", "?url=%ff"])
+async def test_what_is_no_url_cannot_be_explained(get: Get, query: str) -> None:
+    response = await get(f"api/explain{query}")
+    assert response.code == 400
+    assert set(json.loads(response.body)) == {"version", "error"}
+
+
+async def test_nothing_is_explained_once_the_crawl_is_closed(get: Get, crawl: Crawl) -> None:
+    crawl.closed = True
+    response = await get("api/explain?url=http://b/")
+    assert (response.code, json.loads(response.body)["error"]) == (503, "the frontier is not open")
+
+
 async def test_health(get: Get) -> None:
     health = content(await get("healthz"))
     assert (health["status"], health["state"]) == ("ok", "running")
 
 
 @pytest.mark.parametrize(
-    "path", ["", "api/status", "api/hosts", "api/recent", "api/errors", "healthz", "static/app.js"]
+    "path",
+    [
+        "",
+        "api/status",
+        "api/hosts",
+        "api/recent",
+        "api/errors",
+        "api/explain?url=http://b/",
+        "healthz",
+        "static/app.js",
+    ],
 )
 async def test_head_is_answered_as_get(get: Get, path: str) -> None:
     response = await get(path, "HEAD")

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from crawler.explain import Explanation
 from crawler.stats import ErrorGroup, HostView, Point, RecentPage, Snapshot
 
 
 class Watched(Protocol):
-    """What can be watched: a crawl that runs. All calls are cheap and synchronous."""
+    """What can be watched: a crawl that runs. All calls are cheap, and synchronous but for `explain`."""
 
     def snapshot(self) -> Snapshot:
         """The crawl now."""
@@ -29,3 +30,9 @@ class Watched(Protocol):
 
     def history(self) -> Sequence[Point]:
         """The rates since the run began, oldest first."""
+
+    async def explain(self, url: str) -> Explanation:
+        """Why a URL was, will be or will not be crawled.
+
+        Raises ValueError, in words, for what is no URL; FrontierError when nothing can be looked up.
+        """

@@ -41,6 +41,7 @@ def make_app(watched: Watched, *, names: Sequence[str] = (), every: float = 1.0)
             url(r"/api/hosts/([^/]+)", handlers.HostHandler, name="host"),
             url(r"/api/recent", handlers.RecentHandler, name="recent"),
             url(r"/api/errors", handlers.ErrorsHandler, name="errors"),
+            url(r"/api/explain", handlers.ExplainHandler, name="explain"),
             url(r"/healthz", handlers.HealthHandler, name="health"),
             url(r"/live", LiveHandler, name="live"),
         ],

@@ -1,11 +1,14 @@
 """The pages and the JSON of the status page. They only read; whatever crawled sites say in them is escaped."""
 
+from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import Any
 
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from crawler import VERSION
+from crawler.explain import answer
+from crawler.frontier import FrontierError
 from crawler.status import Watched, words
 from crawler.status.door import Door
 from crawler.status.view import look, status, to_json
@@ -92,9 +95,9 @@ class NotFoundHandler(GuardedHandler):
 class ReadHandler(GuardedHandler):
     """What answers HEAD as it does GET; the body is then left out by Tornado."""
 
-    def head(self, *args: str) -> None:
+    def head(self, *args: str) -> Awaitable[None] | None:
         """As GET."""
-        self.get(*args)
+        return self.get(*args)
 
 
 class PageHandler(ReadHandler):
@@ -160,6 +163,20 @@ class ErrorsHandler(ReadHandler):
     def get(self) -> None:
         """{errors}: by kind and host, most frequent first."""
         self.send_json({"errors": self.watched.errors()})
+
+
+class ExplainHandler(ReadHandler):
+    """/api/explain?url=: why a URL was, will be or will not be crawled."""
+
+    async def get(self) -> None:
+        """{url, state, reason, text, chain, attempts, due_at}, for any URL."""
+        try:
+            explanation = await self.watched.explain(self.get_query_argument("url", ""))
+        except ValueError as error:
+            raise FieldError(HTTPStatus.BAD_REQUEST, f"url: {error}") from None
+        except FrontierError as error:
+            raise FieldError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
+        self.send_json(answer(explanation))
 
 
 class HealthHandler(ReadHandler):
