@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 from tornado.httpclient import AsyncHTTPClient
 
-from crawler.explain import Explanation, lines
-from tests.crawling import QUICK, Crawl, crawl
+from crawler.explain import Explainer, Explanation, lines
+from crawler.frontier import reader
+from crawler.scope import Scope
+from crawler.seeds import read
+from crawler.settings import load
+from tests.crawling import QUICK, ROOT, Crawl, crawl
 from tests.site import Site, served
 
 
@@ -34,6 +38,13 @@ async def explain(job: Path, url: str, *arguments: str) -> list[str]:
     assert (run.code, run.err) == (0, "")
     assert {path.name: path.stat().st_size for path in job.iterdir()} == before
     return run.out.splitlines()
+
+
+async def judged(job: Path, url: str, *arguments: str) -> list[str]:
+    """The same lines without a process of their own, for tests with many questions."""
+    settings = load([f"--job={job}", *arguments], ROOT)
+    seeds, look = read(settings), reader("sqlite", job)
+    return lines(await Explainer(settings, Scope(settings, seeds), look, seeds).explain(url), url)
 
 
 async def error(job: Path, *arguments: str) -> str:
@@ -63,32 +74,32 @@ async def test_every_url_of_a_finished_job_is_explained(site: Site, job: Path) -
         "  It was asked for 1 time.",
         "  It is a seed.",
     ]
-    assert await explain(job, site.url("/b")) == [
+    assert await judged(job, site.url("/b")) == [
         site.url("/b"),
         "  It was crawled: the answer had status 200.",
         "  It was asked for 1 time.",
         "  It lies 2 links from a seed.",
         *way("/", "/a"),
     ]
-    assert await explain(job, site.url("/secret")) == [
+    assert await judged(job, site.url("/secret")) == [
         site.url("/secret"),
         "  It was not crawled: the host's robots.txt forbids it [robots].",
         "  It lies 1 link from a seed.",
         *way("/"),
     ]
-    assert await explain(job, site.url("/c")) == [
+    assert await judged(job, site.url("/c")) == [
         site.url("/c"),
         "  It was not crawled: it lies deeper than --max-depth [max_depth].",
         "  It lies 3 links from a seed.",
         *way("/", "/a", "/b"),
     ]
-    assert (await explain(job, site.url("/big")))[1:4] == [
+    assert (await judged(job, site.url("/big")))[1:4] == [
         "  It was asked for, but brought no page: the body is larger than --max-body [too_large].",
         "  The answer had begun, with status 200.",
         "  It was asked for 1 time.",
     ]
-    assert (await explain(job, site.url("/old")))[1] == "  It was crawled: the answer had status 302, a redirect."
-    assert (await explain(job, site.url("/new")))[-3:] == way("/", "/old")
+    assert (await judged(job, site.url("/old")))[1] == "  It was crawled: the answer had status 302, a redirect."
+    assert (await judged(job, site.url("/new")))[-3:] == way("/", "/old")
     assert len(site.arrivals) == asked, "nothing is asked of the network"
 
 
@@ -110,7 +121,7 @@ async def test_of_an_unknown_url_it_says_what_would_be_decided(site: Site, job: 
     await crawl(job, *QUICK, "--exclude=/login", "--max-url-length=100", *seeds)
 
     async def outlook(url: str, *arguments: str) -> list[str]:
-        said = await explain(job, url, *arguments)
+        said = await judged(job, url, *arguments)
         assert said[:2] == [url, "  This crawl does not know it yet."]
         return [line.strip() for line in said[2:]]
 
@@ -147,7 +158,7 @@ async def test_a_url_behind_a_budget_waits_for_a_larger_one(site: Site, job: Pat
     said = await explain(job, site.url("/a"))
     assert said[1] == "  It waits for its turn."
     assert said[3] == "  The job has had its --max-pages=1: nothing more is asked for without a larger one."
-    assert not any("--max-pages" in line for line in await explain(job, site.url("/a"), "--max-pages=9"))
+    assert not any("--max-pages" in line for line in await judged(job, site.url("/a"), "--max-pages=9"))
 
 
 async def test_a_url_that_waits_for_another_try_says_for_which(site: Site, job: Path) -> None:
