@@ -645,6 +645,7 @@ class FrontierMachine(RuleBasedStateMachine):
         }
 
 
+@pytest.mark.timeout(400)  # some ten seconds on a machine with nothing else to do
 def test_any_order_of_calls_agrees_with_the_model(name: str) -> None:
     class Machine(FrontierMachine):
         pass
