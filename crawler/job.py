@@ -4,6 +4,7 @@ import fcntl
 import logging
 import os
 import signal
+import sys
 import time
 import tomllib
 from collections.abc import Mapping
@@ -66,13 +67,14 @@ class Job:
 
     @property
     def has_frontier(self) -> bool:
-        """Is there a frontier that may know of those pages?"""
+        """Is there a frontier of an earlier crawl? An empty file is none: SQLite would begin anew in it."""
         path = self.folder / "frontier.sqlite"
         return path.exists() and path.stat().st_size > 0
 
     def throw_away(self) -> None:
         """Forget the crawl in this folder, and nothing else that lies there. Raises JobError."""
-        for path in [path for pattern in _OURS for path in self.folder.glob(pattern)]:
+        # frontier.sqlite goes before its log: without it, an older state could come back.
+        for path in [path for pattern in _OURS for path in sorted(self.folder.glob(pattern))]:
             try:
                 path.unlink()
             except OSError as error:
@@ -128,7 +130,7 @@ class Job:
     def log_handler(self) -> logging.Handler:
         """Writes crawl.log, one line an event."""
         try:
-            handler = logging.FileHandler(self.folder / "crawl.log", encoding="utf-8", errors="backslashreplace")
+            handler = _Log(self.folder / "crawl.log", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise JobError(f"{self.folder / 'crawl.log'} cannot be written: {error.strerror}") from error
         handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -153,6 +155,14 @@ def _tables(folder: Path) -> dict[str, Any]:
     if not (isinstance(pinned, dict) and all(isinstance(addresses, list) for addresses in pinned.values())):
         raise JobError(f"{path}: pinned: must hold a list of addresses for each host")
     return tables
+
+
+class _Log(logging.FileHandler):
+    """On a full disk the log has a gap; the crawl pauses by itself then, and says why elsewhere."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
 
 
 class _OneLine(logging.Formatter):

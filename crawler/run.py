@@ -262,7 +262,8 @@ def _keep_fresh(engine: Engine, job: Job, settings: Settings, guard: Guard, addr
             warned = False
         except JobError as error:
             if not warned:
-                log.warning("%s", error)
+                told = engine.view.snapshot().trouble is not None  # a full disk needs no second line on the terminal
+                log.log(logging.INFO if told else logging.WARNING, "%s", error)
             warned = True
 
     engine.ticked.append(write)

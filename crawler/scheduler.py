@@ -78,16 +78,18 @@ class Scheduler:
             await _woken(self._wake_fill, None if due is None else due - time.time())
             self._look_everywhere |= due is not None and due <= time.time()
             try:
-                await self._claim(self._wants(self._frontier.waiting(time.time())))
-                self.trouble = None
+                if await self._claim(self._wants(self._frontier.waiting(time.time()))):
+                    self.trouble = None
             except FrontierError as error:
-                if self.trouble is None:
+                if self.trouble is None and self._ledger.trouble is None:  # the ledger has said it
                     log.error("no URLs can be claimed, so the crawl waits: %s", error)
                 self.trouble = str(error)
                 asyncio.get_running_loop().call_later(_TRY_AGAIN, self.added)
             self._wake_hand_out.set()
 
-    async def _claim(self, wants: dict[str, int]) -> None:
+    async def _claim(self, wants: dict[str, int]) -> bool:
+        """Was there anything to ask of the frontier?"""
+        asked = bool(wants)
         for host in [host for host, room in wants.items() if room <= 0]:
             del wants[host]
             counts = self._frontier.host_counts(host)
@@ -97,6 +99,7 @@ class Scheduler:
                 wants[host] = counts.retrying  # nothing else of it waits now, and its budget has a place for each
         if wants:
             await self._gate.admit(await self._frontier.claim(wants, time.time()))
+        return asked
 
     def _wants(self, waiting: Mapping[str, int]) -> dict[str, int]:
         """How many URLs of which hosts to claim now; 0 or less for a host whose budget is spent.

@@ -33,14 +33,24 @@ class JsonlStore:
         return cls(folder / "pages.jsonl")
 
     async def open(self, position: int) -> None:
-        """Cut off what lies beyond `position`, a torn line too; StoreError if the file is shorter."""
+        """Cut off what lies beyond `position`, a torn line too.
+
+        StoreError if the file is shorter, or if no line ends there: then this is not what was noted.
+        """
         assert self._file is None, "it is open already"
         with self._errors():
-            self._file = await aiofiles.open(self._path, "ab")
-            length = await self._file.tell()
+            if position == 0:
+                self._file = await aiofiles.open(self._path, "wb")
+                return
+            self._file = await aiofiles.open(self._path, "r+b")  # which never makes a file that is gone
+            length = await self._file.seek(0, os.SEEK_END)
             if length < position:
                 raise StoreError(f"{self._path} has {length} bytes, fewer than the {position} that were noted")
+            await self._file.seek(position - 1)
+            if await self._file.read(1) != b"\n":
+                raise StoreError(f"{self._path} was changed by another program: no record ends at byte {position}")
             await self._file.truncate(position)
+            await self._file.seek(position)
 
     async def append(self, records: Sequence[Record]) -> int:
         """Write one batch, flush it to the system, return the new position."""

@@ -61,6 +61,27 @@ def test_a_dead_crawler_leaves_no_lock(tmp_path: Path) -> None:
     Job(tmp_path / "job").close()
 
 
+def test_what_a_dead_crawler_has_started_holds_no_lock(tmp_path: Path) -> None:
+    """A program that outlives the crawler, as the built-in web may for a moment, has not inherited the lock."""
+    script = """
+        import subprocess, sys
+        from pathlib import Path
+        from crawler.job import Job
+        job = Job(Path(sys.argv[1]))
+        child = "print('up', flush=True); input()"
+        subprocess.run([sys.executable, "-c", child], close_fds=False)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "job")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as other:  # fmt: skip
+        assert other.stdout is not None
+        assert other.stdout.readline() == "up\n"
+        other.send_signal(signal.SIGKILL)
+        other.wait(10)
+        Job(tmp_path / "job").close()  # the child lives on: it waits for a line of ours
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(JobError, match=r"file/job cannot be used: Not a directory"):
@@ -117,6 +138,38 @@ def test_throwing_away_leaves_what_is_not_ours(tmp_path: Path) -> None:
     job.throw_away()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "notes.txt"]
     assert not job.begun
+    job.close()
+
+
+def test_throwing_away_that_is_cut_short_leaves_no_older_frontier(tmp_path: Path) -> None:
+    """A frontier without its log would be that of an earlier moment, and be believed."""
+    gone: list[str] = []
+    for name in ("frontier.sqlite-wal", "frontier.sqlite-shm", "frontier.sqlite"):
+        (tmp_path / name).touch()
+    job = Job(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda path: gone.append(path.name))
+        job.throw_away()
+    job.close()
+    assert gone[0] == "frontier.sqlite"
+
+
+def test_a_log_that_cannot_be_written_is_no_trouble_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = Job(tmp_path)
+    handler = job.log_handler()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(handler, "emit", lambda record: handler.handleError(record))
+        for error in (OSError("no space left"), ValueError("a bug")):
+            try:
+                raise error
+            except (OSError, ValueError):
+                handler.handle(logging.LogRecord("x", logging.INFO, "", 0, "event", (), None))
+    said = capsys.readouterr().err
+    assert "no space left" not in said
+    assert "a bug" in said
+    handler.close()
     job.close()
 
 
