@@ -5,6 +5,7 @@ Time is an argument everywhere, so no test waits for it.
 
 import asyncio
 import dataclasses
+import gc
 import os
 import shutil
 import signal
@@ -836,6 +837,26 @@ async def test_a_change_whose_caller_is_cancelled_is_still_counted(in_file: Sqli
             await task
         await in_file.note("key", "value")  # behind it in the same line
         assert list(await everything(in_file)) == a(*range(number + 1))
+
+
+async def test_a_change_that_fails_when_its_caller_is_gone_is_no_complaint(tmp_path: Path) -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+    frontier = SqliteFrontier(tmp_path / "frontier.sqlite", lock_wait=0.01)
+    await frontier.open()
+    other = sqlite3.connect(tmp_path / "frontier.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    task = asyncio.create_task(frontier.add(Found(a(1), 0)))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(FrontierError):
+        await frontier.note("key", "value")  # behind it in the same line
+    gc.collect()
+    assert complaints == []
+    other.close()
+    await frontier.close()
 
 
 def refused_file(path: Path, kind: str) -> None:

@@ -144,7 +144,10 @@ class SqliteFrontier(Tallied, Reading):
             kept(result)
             return result
 
-        return await asyncio.shield(asyncio.create_task(change()))
+        task = asyncio.create_task(change())
+        # A caller that was cancelled hears of no error; asyncio would complain of that, in its own words.
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(task)
 
     async def _read(self, work: Work[T]) -> T:
         return await self._in_thread(lambda: work(self._db))
