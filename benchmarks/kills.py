@@ -1,0 +1,370 @@
+"""Kills a crawl again and again, at random moments, and looks at what each kill left and what the whole came to.
+
+What is shown: after each kill the job is in a state that `docs/durability.md` allows; in the end each URL of the web
+has exactly one record; and a kill costs no more than what was under way and what two tenths of a second brought. The
+kills come while the crawler starts and recovers, crawls, commits, is stopped and closes: by the clock, at each point of
+`benchmarks/faults.py`, and inside writes. A kill, not a power cut: what the system has, it keeps.
+
+    python -m benchmarks.kills [--kills=300] [--seed=N]
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from benchmarks.faults import POINTS
+from benchmarks.generated import Web
+from benchmarks.web import Connection, Rendered, Shape, Shelf
+
+__all__ = ["SHAPE", "Broken", "Death", "Killer", "Left", "Served", "kill_often", "left", "send", "serving"]
+
+ROOT = Path(__file__).resolve().parent.parent
+SHAPE = Shape(hosts=2, pages=900, links=20, most_weight=12_000, latency=0.01, slow_latency=0.02, years=2)
+CONCURRENCY = 10
+BATCHES = 0.2
+"""Seconds of outcomes that a kill may cost: two batches."""
+SLACK = 1.0
+"""Seconds that a busy machine may take longer."""
+KINDS = ("start", "crawl", "stop", "write", "point")
+_ENDS = {-signal.SIGKILL, -signal.SIGXFSZ}
+_PATIENCE = 60.0  # seconds
+
+
+class Broken(Exception):  # noqa: N818 - not an error of this program
+    """The crawler did not keep a promise; the message is one line."""
+
+
+class Served(Shelf):
+    """A generated web that writes down what it is asked for, and when."""
+
+    def __init__(self, web: Web) -> None:
+        super().__init__(web)
+        self.web = web
+        self.port = 0
+        self.asked: list[tuple[float, str]] = []  # monotonic seconds and URL, robots.txt included
+        self._enough: tuple[int, asyncio.Event] = (0, asyncio.Event())
+        self._connections = 0
+        self._deserted = asyncio.Event()
+        self._deserted.set()
+
+    def connected(self, change: int) -> None:
+        """A client has come (1) or gone (-1)."""
+        self._connections += change
+        if self._connections:
+            self._deserted.clear()
+        else:
+            self._deserted.set()
+
+    async def deserted(self) -> None:
+        """Wait until all clients are gone: what a killed one has asked for is written down then."""
+        await self._deserted.wait()
+
+    def get(self, host: bytes, target: bytes) -> Rendered:
+        self.asked.append((time.monotonic(), f"http://{host.decode('ascii')}{target.decode('ascii')}"))
+        number, event = self._enough
+        if len(self.asked) >= number:
+            event.set()
+        return super().get(host, target)
+
+    async def more(self, number: int) -> None:
+        """Wait until so many more requests have come."""
+        self._enough = (len(self.asked) + number, asyncio.Event())
+        await self._enough[1].wait()
+
+
+class _Counted(Connection):
+    def __init__(self, served: Served, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(served, loop)
+        self._served = served
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._served.connected(1)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._served.connected(-1)
+
+
+@asynccontextmanager
+async def serving(shape: Shape) -> AsyncIterator[Served]:
+    """Serve a web from this very process, so that one clock times requests and kills."""
+    loop = asyncio.get_running_loop()
+    served = Served(Web(shape))
+    server = await loop.create_server(lambda: _Counted(served, loop), "127.0.0.1", 0)
+    served.port = server.sockets[0].getsockname()[1]
+    try:
+        yield served
+    finally:
+        server.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What lies in a job folder after a kill, all of it allowed."""
+
+    noted: dict[str, int | None]  # URL and status of the records that the frontier knows of
+    beyond: int  # bytes of pages.jsonl behind them, which the next start cuts off
+    states: dict[int, int]  # URLs by their state, as the file has it
+
+
+_KNOWN = "SELECT urls.url, urls.state, parents.state FROM urls LEFT JOIN urls AS parents ON parents.id = urls.parent"
+_WAITING, _IN_HAND, _CRAWLED, _FAILED = range(4)  # states as the file has them
+
+
+def left(folder: Path) -> Left:
+    """Look at a job that nobody runs, without touching it. Raises Broken for a state that must never be."""
+    pages = folder / "pages.jsonl"
+    content = pages.read_bytes() if pages.exists() else b""
+    known, position = _frontier(folder)
+    if len(content) < position:
+        raise Broken(f"pages.jsonl has {len(content)} bytes, fewer than the {position} that were noted")
+    noted: dict[str, int | None] = {}
+    for line in content[:position].splitlines(keepends=True):
+        if not line.endswith(b"\n"):
+            raise Broken("the noted position is not the end of a line")
+        record = json.loads(line)
+        if record["url"] in noted:
+            raise Broken(f"{record['url']} has two records")
+        noted[record["url"]] = record["status"]
+    settled = {url for url, (state, _) in known.items() if state in (_CRAWLED, _FAILED)}
+    if settled != noted.keys():
+        raise Broken(f"records and frontier disagree on {sorted(settled ^ noted.keys())[:3]}")
+    for line in content[position:].splitlines(keepends=True):
+        if line.endswith(b"\n") and known[url := json.loads(line)["url"]][0] not in (_WAITING, _IN_HAND):
+            raise Broken(f"{url} is settled, with a record that was not noted")
+    if orphans := [url for url, (_, parent) in known.items() if parent not in (None, _CRAWLED)]:
+        raise Broken(f"{orphans[0]} is known from a page that is not crawled")
+    states = Counter(state for state, _ in known.values())
+    return Left(noted, len(content) - position, states)
+
+
+def _frontier(folder: Path) -> tuple[dict[str, tuple[int, int | None]], int]:
+    """Of each URL its state and its parent's, and the noted position; from a copy, since to open it is to mend it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in folder.glob("frontier.sqlite*"):
+            if path.suffix != ".sqlite-shm":  # what it says of the log is worthless without the process
+                shutil.copy(path, scratch)
+        with closing(sqlite3.connect(Path(scratch, "frontier.sqlite"))) as db:
+            if (said := db.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
+                raise Broken(f"frontier.sqlite is corrupt: {said.splitlines()[0]}")
+            if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                return {}, 0
+            position = db.execute("SELECT position FROM stores WHERE name = 'jsonl'").fetchone()
+            known = {url: (state, parent) for url, state, parent in db.execute(_KNOWN)}
+            return known, position[0] if position else 0
+
+
+def send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Signal a process that may be ending; its own method could take the exit code away from the loop that waits."""
+    with suppress(ProcessLookupError):
+        os.kill(process.pid, number)
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """One kill, and what it costs."""
+
+    kind: str
+    again: int  # URLs that were asked for in that run and will be asked for again
+    allowed: int  # at most so many
+    age: float  # seconds from the first request for one of them to the last request of that run
+    beyond: int  # bytes that the next start cuts off
+
+
+@dataclass
+class Killer:
+    """Runs one job on a web to its end, through any number of deaths."""
+
+    web: Served
+    folder: Path
+    deaths: list[Death] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._first = len(self.web.asked)
+
+    async def at_random(self, chance: random.Random) -> bool:
+        """Start it, and kill it sometime; False when it came to its end before. Raises Broken."""
+        kind = chance.choice(KINDS)
+        process = await self.start(self._fault(kind, chance))
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                dying = asyncio.ensure_future(self._kill(process, kind, chance))
+                await process.wait()
+                dying.cancel()
+        finally:
+            if process.returncode is None:
+                send(process, signal.SIGKILL)
+        return await self.after(process, kind)
+
+    def _fault(self, kind: str, chance: random.Random) -> str | None:
+        if kind == "point":
+            return f"{chance.choice(list(POINTS))}@{chance.randint(1, 4)}"
+        if kind == "write":
+            largest = max((path.stat().st_size for path in self.folder.glob("*")), default=0)
+            return f"write@{chance.randint(0, largest + 100_000)}"
+        return None
+
+    async def _kill(self, process: asyncio.subprocess.Process, kind: str, chance: random.Random) -> None:
+        if kind == "start":
+            await asyncio.sleep(chance.uniform(0, 0.6))
+            return send(process, signal.SIGKILL)
+        await self.web.more(chance.randint(1, 60))
+        await asyncio.sleep(chance.uniform(0, 0.15))
+        if kind == "crawl":
+            return send(process, signal.SIGKILL)
+        send(process, signal.SIGINT)  # some points, and some writes, come only at the end
+        if kind == "stop":
+            await asyncio.sleep(chance.uniform(0, 0.2))
+            send(process, signal.SIGKILL)
+        return None
+
+    async def at(self, point: str, *, stop_after: int | None = None) -> bool:
+        """Start it, to die at a point of `benchmarks/faults.py`; False when it never came there. Raises Broken."""
+        process = await self.start(point)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                if stop_after is not None:
+                    await self.web.more(stop_after)
+                    send(process, signal.SIGINT)
+                await process.wait()
+        finally:
+            if process.returncode is None:
+                send(process, signal.SIGKILL)
+        return await self.after(process, point)
+
+    async def start(self, fault: str | None = None) -> asyncio.subprocess.Process:
+        """Start the crawler, as a user does or to die at a point."""
+        self._began = len(self.web.asked)
+        program = ["crawl.py"] if fault is None else ["-m", "benchmarks.faults", fault]
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, *program, f"--job={self.folder}", "--port=off", "--delay=0", "--retries=0"),
+            *(f"--concurrency={CONCURRENCY}", f"--per-host={CONCURRENCY}", *self.web.web.seeds(self.web.port)),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def after(self, process: asyncio.subprocess.Process, kind: str) -> bool:
+        """Look at what an ended process left; was it killed? Raises Broken."""
+        assert process.stderr is not None
+        said = (await process.stderr.read()).decode()
+        async with asyncio.timeout(_PATIENCE):
+            await self.web.deserted()
+        if process.returncode not in _ENDS | {0, 130} or said:
+            raise Broken(f"{kind}: exit {process.returncode}, saying {said.strip()!r}")
+        what = left(self.folder)
+        if process.returncode not in _ENDS:
+            return False
+        asked = self.web.asked[self._began :]
+        lost = [(at, url) for at, url in asked if url not in what.noted and urlsplit(url).path != "/robots.txt"]
+        last = asked[-1][0] if asked else 0.0  # not the time of the kill, of which a busy machine may tell us late
+        lately = sum(at > last - BATCHES - SLACK for at, _ in asked)
+        again = len({url for _, url in lost})
+        death = Death(kind, again, CONCURRENCY + lately, last - lost[0][0] if lost else 0.0, what.beyond)
+        if death.again > death.allowed:
+            raise Broken(f"{kind}: {death.again} URLs will be asked for again, more than {death.allowed}")
+        self.deaths.append(death)
+        return True
+
+    async def to_the_end(self) -> None:
+        """Let it come to its end, and look at the whole. Raises Broken."""
+        process = await self.start()
+        async with asyncio.timeout(_PATIENCE):
+            await process.wait()
+        if await self.after(process, "the end") or process.returncode:
+            raise Broken(f"the last run ended with {process.returncode}")
+        what = left(self.folder)
+        expected = self.web.web.expected(self.web.port)
+        if what.noted != expected:
+            wrong = [url for url in {*what.noted, *expected} if what.noted.get(url) != expected.get(url)]
+            raise Broken(f"{len(wrong)} URLs have a wrong record or none, such as {wrong[0]}")
+        if what.beyond or what.states.get(_WAITING) or what.states.get(_IN_HAND):
+            raise Broken(f"the finished job has leftovers: {what.beyond} bytes, states {what.states}")
+        self._count_requests(expected)
+
+    def _count_requests(self, expected: dict[str, int]) -> None:
+        """Nothing was asked for that must not be, and nothing more often than the kills explain."""
+        asked = Counter(url for _, url in self.web.asked[self._first :])
+        robots = {url for url in asked if urlsplit(url).path == "/robots.txt"}
+        if strays := asked.keys() - expected.keys() - robots:
+            raise Broken(f"{min(strays)} was asked for")
+        again = sum(asked[url] - 1 for url in expected)
+        if again != sum(death.again for death in self.deaths):
+            raise Broken(f"{again} requests were made again, not the {sum(death.again for death in self.deaths)} lost")
+        if any(asked[url] > 1 + len(self.deaths) for url in robots):
+            raise Broken("a robots.txt was asked for more often than the crawler started")
+
+
+async def kill_often(kills: int, seed: int, shape: Shape = SHAPE) -> list[Death]:
+    """So many kills, of as many jobs as it takes. Raises Broken, naming the job's number."""
+    chance = random.Random(seed)
+    deaths: list[Death] = []
+    async with serving(shape) as web:
+        with tempfile.TemporaryDirectory() as scratch:
+            while len(deaths) < kills:
+                killer = Killer(web, Path(scratch, "job"))
+                while len(deaths) + len(killer.deaths) < kills and await _goes_on(killer, chance):
+                    pass
+                await killer.to_the_end()
+                deaths += killer.deaths
+                shutil.rmtree(killer.folder)
+    return deaths
+
+
+async def _goes_on(killer: Killer, chance: random.Random) -> bool:
+    await killer.at_random(chance)
+    states = left(killer.folder).states
+    return not states or bool(states.get(_WAITING) or states.get(_IN_HAND))
+
+
+def table(deaths: Sequence[Death]) -> str:
+    """What kills cost, by their kind."""
+    lines = [
+        "| kill | kills | asked for again: median | most | oldest of it, s: median | most | with bytes cut off |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for kind in (*KINDS, "all"):
+        some = [death for death in deaths if kind in (death.kind, "all")]
+        if some:
+            again, ages = [death.again for death in some], [death.age for death in some]
+            lines.append(
+                f"| {kind} | {len(some)} | {statistics.median(again):.0f} | {max(again)} "
+                f"| {statistics.median(ages):.2f} | {max(ages):.2f} | {sum(death.beyond > 0 for death in some)} |"
+            )
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser("python -m benchmarks.kills", allow_abbrev=False)
+    parser.add_argument("--kills", type=int, default=300, help="(default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the moments; a new one each time")
+    options = parser.parse_args()
+    print(f"{options.kills} kills, seed {options.seed}", flush=True)
+    try:
+        deaths = asyncio.run(kill_often(options.kills, options.seed))
+    except Broken as error:
+        print(f"broken: {error}")
+        return 1
+    print(table(deaths))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
