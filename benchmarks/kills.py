@@ -41,7 +41,8 @@ BATCHES = 0.2
 SLACK = 1.0
 """Seconds that a busy machine may take longer."""
 KINDS = ("start", "crawl", "stop", "write", "point")
-_ENDS = {-signal.SIGKILL, -signal.SIGXFSZ}
+_KILLED = {-signal.SIGKILL, -signal.SIGXFSZ}
+_ENDED = {0, 130, -signal.SIGINT}  # the last: Ctrl-C came while the interpreter, all done, took itself down
 _PATIENCE = 60.0  # seconds
 
 
@@ -267,10 +268,10 @@ class Killer:
         said = (await process.stderr.read()).decode()
         async with asyncio.timeout(_PATIENCE):
             await self.web.deserted()
-        if process.returncode not in _ENDS | {0, 130} or said:
+        if process.returncode not in _KILLED | _ENDED or said:
             raise Broken(f"{kind}: exit {process.returncode}, saying {said.strip()!r}")
         what = left(self.folder)
-        if process.returncode not in _ENDS:
+        if process.returncode not in _KILLED:
             return False
         asked = self.web.asked[self._began :]
         lost = [(at, url) for at, url in asked if url not in what.noted and urlsplit(url).path != "/robots.txt"]
