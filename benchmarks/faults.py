@@ -48,7 +48,7 @@ POINTS = {
     "open/begin": Point(_FRONTIER, "open", "before"),
     "open/create": Point(_TABLES, "create", "before"),
     "open/created": Point(_TABLES, "create", "after"),  # in the transaction
-    "open/taken-back": Point(_TABLES, "take_back", "after"),  # in the transaction
+    "open/loaded": Point(_TABLES, "load", "after"),  # in the transaction
     "open/end": Point(_FRONTIER, "open", "after"),
     "cut-back/begin": Point(_STORE, "open", "before"),
     "cut-back/end": Point(_STORE, "open", "after"),
@@ -68,7 +68,6 @@ POINTS = {
     "finish/end": Point(_FRONTIER, "finish", "after"),
     # It is stopped.
     "release/begin": Point(_FRONTIER, "release", "before", stopping=True),
-    "release/in": Point(_TABLES, "release", "after", stopping=True),
     "release/end": Point(_FRONTIER, "release", "after", stopping=True),
     "close/store": Point(_STORE, "close", "before", stopping=True),
     "close/stored": Point(_STORE, "close", "after", stopping=True),

@@ -124,7 +124,10 @@ class Left:
     states: dict[int, int]  # URLs by their state, as the file has it
 
 
-_KNOWN = "SELECT urls.url, urls.state, parents.state FROM urls LEFT JOIN urls AS parents ON parents.id = urls.parent"
+_KNOWN = """
+SELECT urls.url, coalesce(fates.state, 0), CASE WHEN parent IS NOT NULL THEN coalesce(parents.state, 0) END
+FROM urls LEFT JOIN fates USING (id) LEFT JOIN fates AS parents ON parents.id = urls.parent
+"""
 _WAITING, _IN_HAND, _CRAWLED, _FAILED = range(4)  # states as the file has them
 
 

@@ -77,7 +77,7 @@ async def test_a_job_is_exported_while_it_runs(site: Site, job: Path) -> None:
     running = await Crawl.start(job, *QUICK, site.url("/"))
     await asked.wait()
     run = await crawl(job, "--export=-")
-    assert [row["state"] for row in rows(run.out)] == ["crawled", "in_hand"]
+    assert [row["state"] for row in rows(run.out)] == ["crawled", "waiting"]
     gate.set()
     assert (await running.end()).code == 0
     assert not list(job.glob("frontier.sqlite-*"))

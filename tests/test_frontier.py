@@ -259,6 +259,7 @@ async def test_a_refused_finding_hides_no_other_of_its_batch(frontier: Frontier)
 
 async def test_odd_urls_come_back_as_they_were(frontier: Frontier) -> None:
     odd = a("%C3%A9?q=%00&x='\";--", "é/ünï", "\U0001f600", "x" * 100_000, "x" * 99_999, "[1,2]{}", "A", "a")
+    odd += a("?\\u0041\\n\\", '?"', "?$.a[0]")
     odd += ["http://[::1]:8080/", "http://xn--bcher-kva.example:81/"]
     assert await frontier.add(Found(odd, 0)) == len(odd)
     assert await frontier.add(Found(odd, 0)) == 0
@@ -373,6 +374,24 @@ async def test_a_retry_without_a_due_time_waits_for_nothing(frontier: Frontier) 
     (one,) = await claim_all(frontier)
     await frontier.finish([Finished(one.id, "waiting", 1, 500)], {})
     assert [again.attempt for again in await claim_all(frontier)] == [2]
+
+
+async def test_claims_that_overlap_hand_nothing_out_twice(frontier: Frontier) -> None:
+    await frontier.add(Found(a(1, 2), 0))
+    one, _ = await claim_all(frontier)
+    await frontier.finish([Finished(one.id, "waiting", 1, due=NOW + 10)], {})
+    claims = await asyncio.gather(*(frontier.claim({A: 5}, NOW + 10) for _ in range(3)))
+    assert [urls(requests) for requests in claims] == [a(1), [], []]
+    await everything(frontier)
+
+
+async def test_however_deep_the_nearer_way_counts(frontier: Frontier) -> None:
+    """Depths and hops beyond any that a compact form may hold."""
+    for depth, hops in ((70_000, 0), (256, 1), (255, 2), (255, 0), (254, 3), (300, 3)):
+        await frontier.add(Found(a(1), depth, hops=hops))
+    ((one),) = await claim_all(frontier)
+    assert (one.depth, one.hops) == (254, 0)
+    await everything(frontier)
 
 
 async def test_what_was_seen_due_stays_so_when_the_clock_is_set_back(frontier: Frontier) -> None:

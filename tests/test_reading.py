@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from collections.abc import Container
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,8 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: b"" if path.name.endswith("-shm") else path.read_bytes() for path in folder.iterdir()}
 
 
-async def check(folder: Path, state: str = "in_hand") -> None:
-    """Look at everything, and leave nothing behind."""
+async def check(folder: Path, state: str = "waiting") -> None:
+    """Look at everything, and leave nothing behind. What is in hand only its owner knows: from outside it waits."""
     before = contents(folder)
     look = reader("sqlite", folder)
     assert await look.why(SEED) == CRAWLED
@@ -107,19 +108,19 @@ async def test_what_was_read_while_a_crawl_began_and_ended_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await (await begun(tmp_path)).close()
-    find = layout.find
-    calls: list[Known | None] = []
+    look_up = layout.known
+    calls: list[list[Known]] = []
 
-    def disturbed(db: sqlite3.Connection, url: str) -> Known | None:
-        found = find(db, url)
+    def disturbed(db: sqlite3.Connection, first: int, last: int, in_hand: Container[int]) -> list[Known]:
+        found = look_up(db, first, last, in_hand)
         if not calls:
             with sqlite3.connect(tmp_path / "frontier.sqlite") as other:
-                other.execute("UPDATE urls SET status = 404 WHERE id = 1")
+                other.execute("UPDATE fates SET status = 404 WHERE id = 1")
             other.close()
         calls.append(found)
         return found
 
-    monkeypatch.setattr(layout, "find", disturbed)
+    monkeypatch.setattr(layout, "known", disturbed)
     known = await reader("sqlite", tmp_path).why(SEED)
     assert known is not None
     assert [known.status, len(calls)] == [404, 2]

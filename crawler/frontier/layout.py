@@ -1,47 +1,62 @@
 """The tables of the frontier's SQLite file, and every statement upon them, to be called inside a transaction.
 
+Guarantees: what is known of a URL stands in two rows at most. Rows of `urls` are appended, and change only when one is
+found nearer; a row of `fates` comes when a URL is settled; what has none waits. That a URL is in hand is not in the
+file at all, so after a kill it waits. There is no index beside the numbers: two made adding seven times slower at a
+million URLs, and ever slower from there.
+
+How it works: which URLs are known, and which may be claimed, is answered from the `Index` in memory, which `load` makes
+by one pass over the file. The statements here change the file alone; the index is told once the transaction is kept.
+
 What comes in bulk goes through single statements over JSON arrays, not through `executemany` or rows of a result: after
 every step of a statement the thread waits for the interpreter's lock, for milliseconds while the loop is busy, and a
 batch has thousands of links.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
 from crawler.frontier import REVOCABLE, FrontierError, Known
+from crawler.frontier.index import Added, Index, Nearer, New
+from crawler.frontier.membership import ASK
 from crawler.frontier.tally import Tally
 from crawler.model import Finished, Found, Request, State
 from parsers.urls import host as host_of
 
 _CODES: dict[State, int] = {"waiting": 0, "in_hand": 1, "crawled": 2, "failed": 3, "refused": 4}
-"""States as the file has them, and as the statements below write them: never to be changed."""
+"""States as the file has them, and as the statements below write them: never to be changed. It never has 1."""
 _STATES = {code: state for state, code in _CODES.items()}
 
 APPLICATION = 0x57535054  # "WSPT": tells the file from those of other programs
-NUMBER = 1  # the schema's number; another number is another file
-OLDEST_SQLITE = (3, 33)  # knows UPDATE ... FROM
+NUMBER = 2  # the schema's number; another number is another file
+OLDEST_SQLITE = (3, 33)
 _STRICT = "STRICT" if sqlite3.sqlite_version_info >= (3, 37) else ""
+_LOADED = 50_000  # URLs that `load` reads at once: 30 MB
 
 _SCHEMA = f"""
-CREATE TABLE hosts (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) {_STRICT};
+CREATE TABLE hosts (id INTEGER PRIMARY KEY, name TEXT NOT NULL) {_STRICT};
 CREATE TABLE urls (
-    id INTEGER PRIMARY KEY,  -- 1, 2, 3 ... in the order they were found
-    url TEXT NOT NULL UNIQUE,
+    id INTEGER PRIMARY KEY,  -- 1, 2, 3 ... in the order they were found, none left out
+    url TEXT NOT NULL,
     host INTEGER NOT NULL REFERENCES hosts (id),
     parent INTEGER REFERENCES urls (id),
     depth INTEGER NOT NULL,
-    hops INTEGER NOT NULL,
+    hops INTEGER NOT NULL
+) {_STRICT};
+CREATE TABLE fates (
+    id INTEGER PRIMARY KEY REFERENCES urls (id),
     state INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL,
     status INTEGER,
     reason TEXT,
-    due REAL NOT NULL DEFAULT 0  -- seconds since the epoch; 0: may be claimed
+    due REAL NOT NULL  -- seconds since the epoch, of one that waits; 0: may be claimed
 ) {_STRICT};
-CREATE INDEX queues ON urls (host, due, depth) WHERE state = 0;
 CREATE TABLE stores (name TEXT PRIMARY KEY, position INTEGER NOT NULL) {_STRICT};
 CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) {_STRICT};
 """
@@ -51,76 +66,56 @@ PRAGMAS = (
     # A commit survives a kill because the system has it. NORMAL waits for the disk only when the log is folded into the
     # file: a power cut may cost the last batches, never the file.
     "PRAGMA synchronous = NORMAL",
-    "PRAGMA cache_size = -16384",  # 16 MB: most links of a page are to pages met lately
+    "PRAGMA cache_size = -16384",  # 16 MB: what is claimed and settled together was mostly found together
 )
-
-# Of the URLs given, those that are new (their id is null), and those known that this finding changes.
-_LOOK_UP = """
-SELECT json_group_array(json_array(given.key, urls.id, urls.reason, hosts.name))
-FROM json_each(:urls) AS given
-LEFT JOIN urls ON urls.url = given.value
-LEFT JOIN hosts ON hosts.id = urls.host
-WHERE urls.id IS NULL
-   OR :followed AND urls.state = 0 AND (urls.depth > :depth OR urls.hops > :hops)
-   OR :followed AND urls.state = 4 AND urls.reason IN (SELECT value FROM json_each(:revocable))
-"""
-
-_FIND_AGAIN = """
-UPDATE urls
-SET state = 0,
-    depth = CASE state WHEN 4 THEN :depth ELSE min(depth, :depth) END,
-    hops = CASE state WHEN 4 THEN :hops ELSE min(hops, :hops) END,
-    reason = CASE state WHEN 4 THEN NULL ELSE reason END
-WHERE id IN (SELECT value FROM json_each(:ids))
-"""
 
 _INSERT = """
-INSERT INTO urls (id, url, host, parent, depth, hops, state, reason)
-SELECT :last + 1 + key, json_extract(value, '$[0]'), (SELECT id FROM hosts WHERE name = json_extract(value, '$[1]')),
-       json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]'),
-       CASE WHEN json_extract(value, '$[5]') IS NULL THEN 0 ELSE 4 END, json_extract(value, '$[5]')
-FROM json_each(:rows)
+INSERT INTO urls (url, host, parent, depth, hops)
+SELECT key, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       json_extract(value, '$[3]')
+FROM json_each(?)
 """
 
-_QUEUE_HEADS = """
-SELECT json_group_array(json_array(urls.id, urls.url, hosts.name, urls.depth, parents.url, urls.attempts, urls.hops))
-FROM json_each(:hosts) AS wanted
-CROSS JOIN hosts ON hosts.name = wanted.value
-CROSS JOIN urls ON urls.id IN (
-    SELECT id FROM urls WHERE host = hosts.id AND state = 0 AND due = 0 ORDER BY depth, id LIMIT :count
-)
-LEFT JOIN urls AS parents ON parents.id = urls.parent
+_REFUSE = """
+INSERT INTO fates (id, state, attempts, status, reason, due)
+SELECT value, 4, 0, NULL, :reason, 0 FROM json_each(:ids) WHERE true
+ON CONFLICT (id) DO UPDATE SET state = 4, reason = excluded.reason
+"""
+
+_NEVER_ASKED = """
+SELECT json_group_array(value) FROM json_each(?) LEFT JOIN fates ON fates.id = value WHERE coalesce(attempts, 0) = 0
 """
 
 _SETTLE = """
-UPDATE urls
-SET state = new.state, attempts = new.attempts, status = new.status, reason = new.reason, due = new.due
-FROM (
-    SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS state,
-           json_extract(value, '$[2]') AS attempts, json_extract(value, '$[3]') AS status,
-           json_extract(value, '$[4]') AS reason, json_extract(value, '$[5]') AS due
-    FROM json_each(?)
-) AS new
-WHERE urls.id = new.id AND urls.state = 1
+INSERT OR REPLACE INTO fates (id, state, attempts, status, reason, due)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]')
+FROM json_each(?)
 """
 
-_DROP = """
-UPDATE urls SET state = 4, reason = ?
-WHERE state = 0 AND attempts = 0 AND host = (SELECT id FROM hosts WHERE name = ?)
+_READ = """
+SELECT json_group_array(json_array(urls.id, urls.url, hosts.name, urls.depth, parents.url, coalesce(fates.attempts, 0),
+                                   urls.hops, coalesce(fates.state, 0), fates.reason))
+FROM json_each(:ids) AS given
+CROSS JOIN urls ON urls.id = given.value
+LEFT JOIN hosts ON hosts.id = urls.host
+LEFT JOIN urls AS parents ON parents.id = urls.parent
+LEFT JOIN fates ON fates.id = urls.id
 """
 
 _KNOWN = """
-SELECT json_group_array(json_array(
-    urls.url, urls.state, urls.depth, parents.url, urls.attempts, urls.status, urls.reason, urls.due
-))
-FROM urls LEFT JOIN urls AS parents ON parents.id = urls.parent
+SELECT json_group_array(json_array(urls.id, urls.url, coalesce(fates.state, 0), urls.depth, parents.url,
+                                   coalesce(fates.attempts, 0), fates.status, fates.reason, coalesce(fates.due, 0)))
+FROM urls
+LEFT JOIN urls AS parents ON parents.id = urls.parent
+LEFT JOIN fates ON fates.id = urls.id
 WHERE urls.id BETWEEN ? AND ?
 """
 
 # A parent is known before its children, so its number is smaller: what claims otherwise would never end.
 _CHAIN = """
 WITH RECURSIVE chain (id) AS (
-    SELECT parent FROM urls WHERE url = ? AND parent IS NOT NULL
+    SELECT parent FROM urls WHERE id = ? AND parent IS NOT NULL
     UNION ALL
     SELECT urls.parent FROM chain JOIN urls ON urls.id = chain.id WHERE urls.parent < urls.id
 )
@@ -128,18 +123,29 @@ SELECT url FROM chain JOIN urls ON urls.id = chain.id ORDER BY chain.id
 """
 
 _PAGES = """
-SELECT count(*) FROM urls
+SELECT count(*) FROM fates CROSS JOIN urls USING (id)
 WHERE state IN (2, 3) AND (?1 IS NULL OR host = (SELECT id FROM hosts WHERE name = ?1))
 """
 
-_COUNTS = """
-SELECT hosts.name, counted.state, counted.number, counted.refused, counted.retrying
-FROM (
-    SELECT host, state, count(*) AS number, CASE state WHEN 4 THEN reason END AS refused,
-           sum(state = 0 AND attempts > 0) AS retrying
-    FROM urls GROUP BY 1, 2, 4
-) AS counted
-JOIN hosts ON hosts.id = counted.host ORDER BY hosts.id
+# For `load`: a stretch of URLs with their levels (see membership.py), and the hosts and depths of those to be claimed.
+_LOAD = """
+SELECT json_group_array(url),
+       json_group_array(
+           CASE WHEN state = 4 AND reason IN (SELECT value FROM json_each(:revocable)) THEN :ask
+                WHEN state > 0 THEN 0
+                WHEN hops > 0 OR depth >= :ask THEN :ask
+                ELSE depth END
+       ),
+       json_group_array(CASE WHEN coalesce(state, 0) = 0 AND coalesce(due, 0) = 0 THEN host END),
+       json_group_array(depth)
+FROM urls LEFT JOIN fates USING (id)
+WHERE id BETWEEN :first AND :last
+"""
+
+_FATES = """
+SELECT host, state, CASE state WHEN 4 THEN reason END AS refused, due > 0 AS later, attempts > 0 AS asked, count(*)
+FROM fates CROSS JOIN urls USING (id)
+GROUP BY 1, 2, 3, 4, 5
 """
 
 
@@ -157,13 +163,6 @@ class _Way(NamedTuple):
         if self.nearest and (self.refused is None or self.refused in REVOCABLE):
             return (*self.nearest, None)
         return self.depth, self.hops, self.refused
-
-
-class Added(NamedTuple):
-    """What a batch of findings has changed, for those who count."""
-
-    new: list[tuple[str, str | None]]  # of each new URL the host, and why it is refused
-    readmitted: list[tuple[str, str]]  # of each URL that is no longer refused the host, and why it was
 
 
 def is_new(db: sqlite3.Connection, file: Path) -> bool:
@@ -188,107 +187,154 @@ def create(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA user_version = {NUMBER}")
 
 
-def take_back(db: sqlite3.Connection) -> None:
-    """What was in hand waits again."""
-    db.execute("UPDATE urls SET state = 0 WHERE state = 1")
+def load(db: sqlite3.Connection) -> tuple[Index, Tally]:
+    """Read all there is: about a second for a million URLs."""
+    names: dict[int, str] = dict(db.execute("SELECT id, name FROM hosts ORDER BY id"))
+    end = last(db)
+    index = Index({name: id_ for id_, name in names.items()}, expected=end)
+    waiting = Counter[int]()
+    for first in range(1, end + 1, _LOADED):
+        given = {"first": first, "last": min(first + _LOADED - 1, end), "ask": ASK, "revocable": _json(list(REVOCABLE))}
+        urls, levels, hosts, depths = map(orjson.loads, db.execute(_LOAD, given).fetchone())
+        index.members.add(urls, first, levels)
+        lines: defaultdict[tuple[int | None, int], list[int]] = defaultdict(list)
+        for id_, line in enumerate(zip(hosts, depths, strict=True), first):
+            lines[line].append(id_)
+        for (host, depth), ids in lines.items():
+            if host is not None:
+                index.queues.append(names[host], depth, ids)
+                waiting[host] += len(ids)
+    return index, _count(db, names, waiting)
 
 
-def count(db: sqlite3.Connection) -> Tally:
-    """Count all there is: about 0.3 s for a million URLs."""
+def _count(db: sqlite3.Connection, names: dict[int, str], waiting: Counter[int]) -> Tally:
+    """Count by state and host; `waiting`: how many URLs of each host may be claimed."""
+    found: dict[int, list[tuple[State, int, str | None, int]]] = {host: [] for host in names}
+    for host, code, refused, later, asked, number in db.execute(_FATES):
+        found[host].append((_STATES[code], number, refused, number if code == 0 and asked else 0))
+        if code == 0 and not later:
+            waiting[host] -= number
     tally = Tally()
-    for host, code, number, refused, retrying in db.execute(_COUNTS):
-        tally.found(host, _STATES[code], number, refused=refused, retrying=retrying)
-    postponed = "SELECT urls.id, name, due FROM urls JOIN hosts ON hosts.id = host WHERE state = 0 AND due > 0"
-    for id_, host, due in db.execute(postponed):
-        tally.postponed(id_, host, due)
+    for host, name in names.items():
+        if waiting[host]:
+            tally.found(name, "waiting", waiting[host])
+        for state, number, refused, retrying in found[host]:
+            tally.found(name, state, number, refused=refused, retrying=retrying)
+    postponed = """
+    SELECT fates.id, name, due FROM fates CROSS JOIN urls USING (id) JOIN hosts ON hosts.id = host
+    WHERE state = 0 AND due > 0
+    """
+    for id_, name, due in db.execute(postponed):
+        tally.postponed(id_, name, due)
     return tally
 
 
-def add(db: sqlite3.Connection, findings: Sequence[Found]) -> Added:
-    """Add what is new, and change what is known, as the contract says, as if one finding came after the other."""
-    ways = _ways(findings)
-    unknown: set[str] = set()
-    readmitted: list[tuple[str, str]] = []
-    for nearest, urls in _by_nearness(ways).items():
-        depth, hops = nearest or (0, 0)
-        given = {"urls": _json(urls), "followed": nearest is not None, "depth": depth, "hops": hops}
-        met = _rows(db, _LOOK_UP, {**given, "revocable": _json(list(REVOCABLE))})
-        unknown.update(urls[place] for place, id_, _, _ in met if id_ is None)
-        changed = [id_ for _, id_, _, _ in met if id_ is not None]
-        if changed:
-            db.execute(_FIND_AGAIN, {"ids": _json(changed), "depth": depth, "hops": hops})
-            readmitted += [(host, reason) for _, _, reason, host in met if reason in REVOCABLE]
-    new = [(url, host_of(url), way.parent, *way.start()) for url, way in ways.items() if url in unknown]
-    if new:
-        _insert(db, new)
-    return Added([(host, refused) for _, host, *_, refused in new], readmitted)
+def add(db: sqlite3.Connection, index: Index, findings: Sequence[Found], settled: Sequence[Finished] = ()) -> Added:
+    """Add what is new, and change what is known, as the contract says, as if one finding came after the other.
+
+    `settled`: what this transaction has settled before.
+    """
+    ways, known = _ways(index, findings)
+    added = Added([], {}, [], [])
+    if known:
+        busy = index.in_hand.keys() - {item.id for item in settled}
+        _find_again(db, {id_: (url, ways.pop(url)) for url, id_ in known.items()}, busy, added)
+    added.new.extend(New(url, host_of(url), way.parent, *way.start()) for url, way in ways.items())
+    _insert(db, index, added)
+    return added
 
 
-def _ways(findings: Sequence[Found]) -> dict[str, _Way]:
-    """Each URL once, in the order of first occurrence."""
+def _ways(index: Index, findings: Sequence[Found]) -> tuple[dict[str, _Way], dict[str, int]]:
+    """Each URL that is new or may change, once, in the order of first occurrence; and the numbers of the known."""
     ways: dict[str, _Way] = {}
+    known: dict[str, int] = {}
     for found in findings:
+        unknown, above = index.members.sift(found.urls, None if found.refused else found.depth)
+        known |= above
         nearest = (found.depth, found.hops) if found.refused is None else None
         way = _Way(found.parent, found.depth, found.hops, found.refused, nearest)
-        for url in found.urls:
+        for url in (*unknown, *above):
             first = ways.setdefault(url, way)
             if nearest is None or first.nearest == nearest:
                 continue
             depth, hops = first.nearest or nearest
             ways[url] = first._replace(nearest=(min(depth, found.depth), min(hops, found.hops)))
-    return ways
+    return ways, known
 
 
-def _by_nearness(ways: Mapping[str, _Way]) -> dict[tuple[int, int] | None, list[str]]:
-    """The URLs in groups that can be looked up together: a batch of pages has a few."""
-    groups: dict[tuple[int, int] | None, list[str]] = {}
-    for url, way in ways.items():
-        groups.setdefault(way.nearest, []).append(url)
-    return groups
+def _find_again(db: sqlite3.Connection, ways: dict[int, tuple[str, _Way]], in_hand: set[int], added: Added) -> None:
+    """Change those of the known URLs, by number, that these ways change."""
+    places: dict[tuple[int, int], list[int]] = {}
+    for id_, url, host, before, _, _, hops_before, code, reason in _rows(db, _READ, {"ids": _json(list(ways))}):
+        given, way = ways[id_]
+        depth, hops = way.nearest or (before, hops_before)
+        if id_ in in_hand or url != given:  # the latter: two URLs with one hash
+            continue
+        if code == 0:
+            depth, hops = min(depth, before), min(hops, hops_before)
+            if (depth, hops) == (before, hops_before):
+                continue
+        elif code != 4 or reason not in REVOCABLE:
+            added.closed.append(url)
+            continue
+        added.nearer.append(Nearer(id_, url, host, depth, hops, before, reason if code == 4 else None))
+        places.setdefault((depth, hops), []).append(id_)
+    for (depth, hops), ids in places.items():
+        change = "UPDATE urls SET depth = ?, hops = ? WHERE id IN (SELECT value FROM json_each(?))"
+        db.execute(change, [depth, hops, _json(ids)])
+    readmitted = [one.id for one in added.nearer if one.refused is not None]
+    if readmitted:
+        change = "UPDATE fates SET state = 0, reason = NULL WHERE id IN (SELECT value FROM json_each(?))"
+        db.execute(change, [_json(readmitted)])
 
 
-def _insert(db: sqlite3.Connection, new: Sequence[tuple[str, str, int | None, int, int, str | None]]) -> None:
-    hosts = dict.fromkeys(host for _, host, *_ in new)
-    db.execute("INSERT OR IGNORE INTO hosts (name) SELECT value FROM json_each(?)", [_json(list(hosts))])
-    db.execute(_INSERT, {"last": last(db), "rows": _json(list(new))})
+def _insert(db: sqlite3.Connection, index: Index, added: Added) -> None:
+    hosts = index.hosts
+    for name in dict.fromkeys(new.host for new in added.new):
+        if name not in hosts:
+            added.hosts[name] = len(hosts) + len(added.hosts) + 1
+    if added.hosts:
+        db.execute("INSERT INTO hosts (name, id) SELECT key, value FROM json_each(?)", [_json(added.hosts)])
+    rows: dict[str, tuple[int, int | None, int, int]] = {}
+    refused: dict[str, list[int]] = {}
+    for id_, new in enumerate(added.new, len(index.members) + 1):
+        rows[new.url] = hosts.get(new.host) or added.hosts[new.host], new.parent, new.depth, new.hops
+        if new.refused is not None:
+            refused.setdefault(new.refused, []).append(id_)
+    if rows and db.execute(_INSERT, [_json(rows)]).lastrowid != len(index.members) + len(rows):
+        raise sqlite3.IntegrityError("it was changed by another program")
+    for reason, ids in refused.items():
+        db.execute(_REFUSE, {"ids": _json(ids), "reason": reason})
 
 
-def claim(db: sqlite3.Connection, wants: Mapping[str, int], ripe: list[int]) -> list[Request]:
+def claim(db: sqlite3.Connection, index: Index, wants: Mapping[str, int], ripe: Sequence[int]) -> list[Request]:
     """Hand out the heads of the hosts' queues, after those whose due time has come have joined them."""
-    if ripe:
-        db.execute("UPDATE urls SET due = 0 WHERE id IN (SELECT value FROM json_each(?))", [_json(ripe)])
-    by_count: dict[int, list[str]] = {}
-    for host, count in wants.items():
-        by_count.setdefault(count, []).append(host)
-    rows = [
-        row
-        for count, hosts in by_count.items()
-        for row in _rows(db, _QUEUE_HEADS, {"hosts": _json(hosts), "count": count})
-    ]
-    db.execute("UPDATE urls SET state = 1 WHERE id IN (SELECT value FROM json_each(?))", [_json([r[0] for r in rows])])
+    for id_, _, host, depth, *_ in _rows(db, _READ, {"ids": _json(list(ripe))}) if ripe else ():
+        if id_ not in index.in_hand:  # by a claim that overlaps this one
+            index.queues.put(host, depth, id_)
+    ids = [id_ for host, count in wants.items() for id_ in index.queues.heads(host, count)]
     requests = [
         Request(id_, url, host, depth, parent, attempts + 1, hops)
-        for id_, url, host, depth, parent, attempts, hops in rows
+        for id_, url, host, depth, parent, attempts, hops, *_ in _rows(db, _READ, {"ids": _json(ids)})
     ]
     return sorted(requests, key=lambda request: (request.depth, request.id))
 
 
-def settle(db: sqlite3.Connection, finished: Sequence[Finished]) -> int:
-    """Write what became of URLs in hand; how many of them were in hand."""
+def settle(db: sqlite3.Connection, finished: Sequence[Finished]) -> None:
+    """Write what became of URLs in hand."""
     rows = [
-        (one.id, _CODES[one.state], one.attempts, one.status, one.reason, one.due if one.state == "waiting" else 0)
+        (one.id, _CODES[one.state], one.attempts, one.status, one.reason, one.due if one.state == "waiting" else 0.0)
         for one in finished
     ]
-    return db.execute(_SETTLE, [_json(rows)]).rowcount
+    if rows:
+        db.execute(_SETTLE, [_json(rows)])
 
 
-def release(db: sqlite3.Connection, ids: Sequence[int]) -> None:
-    db.execute("UPDATE urls SET state = 0 WHERE id IN (SELECT value FROM json_each(?))", [_json(list(ids))])
-
-
-def drop(db: sqlite3.Connection, host: str, reason: str) -> int:
-    """Refuse what waits of a host and was never asked for; how many URLs that were."""
-    return db.execute(_DROP, [reason, host]).rowcount
+def drop(db: sqlite3.Connection, index: Index, host: str, reason: str) -> list[int]:
+    """Refuse what waits of a host and was never asked for; which URLs that were."""
+    dropped = _rows(db, _NEVER_ASKED, [_json(index.queues.heads(host, sys.maxsize))])
+    db.execute(_REFUSE, {"ids": _json(dropped), "reason": reason})
+    return dropped
 
 
 def move(db: sqlite3.Connection, positions: Mapping[str, int]) -> None:
@@ -309,13 +355,14 @@ def notes(db: sqlite3.Connection, prefix: str) -> dict[str, str]:
     return dict(db.execute(statement, [prefix]).fetchall())
 
 
-def find(db: sqlite3.Connection, url: str) -> Known | None:
+def number(db: sqlite3.Connection, url: str) -> int | None:
+    """The number of a URL, found without the index: reads rows until it comes, or all."""
     row = db.execute("SELECT id FROM urls WHERE url = ?", [url]).fetchone()
-    return known(db, row[0], row[0])[0] if row else None
+    return row[0] if row else None
 
 
-def chain(db: sqlite3.Connection, url: str) -> list[str]:
-    return [parent for (parent,) in db.execute(_CHAIN, [url])]
+def chain(db: sqlite3.Connection, number: int) -> list[str]:
+    return [parent for (parent,) in db.execute(_CHAIN, [number])]
 
 
 def pages(db: sqlite3.Connection, host: str | None) -> int:
@@ -324,9 +371,14 @@ def pages(db: sqlite3.Connection, host: str | None) -> int:
     return number
 
 
-def known(db: sqlite3.Connection, first: int, last: int) -> list[Known]:
+def known(db: sqlite3.Connection, first: int, last: int, in_hand: Container[int]) -> list[Known]:
     """The URLs with these numbers and those between."""
-    return [Known(url, _STATES[code], *rest) for url, code, *rest in _rows(db, _KNOWN, (first, last))]
+    return [
+        Known(url, "in_hand", depth, parent, attempts, status, reason, 0.0)
+        if id_ in in_hand
+        else Known(url, _STATES[code], depth, parent, attempts, status, reason, due)
+        for id_, url, code, depth, parent, attempts, status, reason, due in _rows(db, _KNOWN, (first, last))
+    ]
 
 
 def last(db: sqlite3.Connection) -> int:
@@ -335,11 +387,11 @@ def last(db: sqlite3.Connection) -> int:
     return number
 
 
-def _rows(db: sqlite3.Connection, statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[list[Any]]:
+def _rows(db: sqlite3.Connection, statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
     """The rows of a statement that gathers them into one JSON array."""
-    rows: list[list[Any]] = orjson.loads(db.execute(statement, values).fetchone()[0])
+    rows: list[Any] = orjson.loads(db.execute(statement, values).fetchone()[0])
     return rows
 
 
-def _json(value: list[Any]) -> str:
+def _json(value: list[Any] | dict[str, Any]) -> str:
     return orjson.dumps(value).decode()

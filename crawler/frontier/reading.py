@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Container
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 from crawler.frontier import FrontierError, Known, layout
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
+Look = Callable[[sqlite3.Connection], T]
 
 _SCANNED = 1000  # URLs that `scan` reads at once
 _TRIES = 10  # looks at a file that a crawl is just opening or closing
@@ -20,22 +20,40 @@ _TRIES = 10  # looks at a file that a crawl is just opening or closing
 class Reading:
     """The part of the contract `Reader` that is only looked up in the file."""
 
-    async def _read(self, work: Work[T]) -> T:
+    async def _look(self, look: Look[T]) -> T:
         raise NotImplementedError
 
+    def _number(self, db: sqlite3.Connection, url: str) -> int | None:
+        """The number of a URL, or of another that is taken for it."""
+        return layout.number(db, url)
+
+    def _in_hand(self) -> Container[int]:
+        """The numbers of URLs that are in hand, which the file does not tell: from outside they wait."""
+        return ()
+
     async def notes(self, prefix: str) -> dict[str, str]:
-        return await self._read(lambda db: layout.notes(db, prefix))
+        return await self._look(lambda db: layout.notes(db, prefix))
 
     async def why(self, url: str) -> Known | None:
-        return await self._read(lambda db: layout.find(db, url))
+        return await self._look(lambda db: self._find(db, url)[1])
 
     async def chain(self, url: str) -> list[str]:
-        return await self._read(lambda db: layout.chain(db, url))
+        def look(db: sqlite3.Connection) -> list[str]:
+            number, known = self._find(db, url)
+            return layout.chain(db, number) if known else []
+
+        return await self._look(look)
+
+    def _find(self, db: sqlite3.Connection, url: str) -> tuple[int, Known | None]:
+        number = self._number(db, url) or 0
+        found = layout.known(db, number, number, self._in_hand())
+        return number, next((known for known in found if known.url == url), None)
 
     async def scan(self) -> AsyncIterator[Known]:
-        last = await self._read(layout.last)
+        last = await self._look(layout.last)
         for first in range(1, last + 1, _SCANNED):
-            for known in await self._read(partial(layout.known, first=first, last=min(first + _SCANNED - 1, last))):
+            stretch = partial(layout.known, first=first, last=min(first + _SCANNED - 1, last), in_hand=self._in_hand())
+            for known in await self._look(stretch):
                 yield known
 
 
@@ -62,16 +80,16 @@ class SqliteReader(Reading):
         self._lock_wait = lock_wait
 
     async def pages(self, host: str | None = None) -> int:
-        return await self._read(lambda db: layout.pages(db, host))
+        return await self._look(lambda db: layout.pages(db, host))
 
-    async def _read(self, work: Work[T]) -> T:
-        return await asyncio.to_thread(self._look, work)
+    async def _look(self, look: Look[T]) -> T:
+        return await asyncio.to_thread(self._looked, look)
 
-    def _look(self, work: Work[T]) -> T:
+    def _looked(self, look: Look[T]) -> T:
         for _ in range(_TRIES):
             before = self._moment()
             try:
-                result = self._connected(work, "mode=ro" if before.logged else "mode=ro&immutable=1")
+                result = self._connected(look, "mode=ro" if before.logged else "mode=ro&immutable=1")
             except sqlite3.Error as error:
                 if self._moment() == before:
                     raise FrontierError(f"{self._path}: {error}") from error
@@ -80,12 +98,12 @@ class SqliteReader(Reading):
                     return result
         raise FrontierError(f"{self._path} is being changed all the time; try again")
 
-    def _connected(self, work: Work[T], how: str) -> T:
+    def _connected(self, look: Look[T], how: str) -> T:
         name = f"{self._path.absolute().as_uri()}?{how}"
         with closing(sqlite3.connect(name, uri=True, timeout=self._lock_wait, isolation_level=None)) as db:
             if layout.is_new(db, self._path):
                 raise FrontierError(f"{self._path} is empty: its crawl has not begun")
-            return work(db)
+            return look(db)
 
     def _moment(self) -> _Moment:
         try:

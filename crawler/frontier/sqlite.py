@@ -1,23 +1,27 @@
 """The frontier in one SQLite file.
 
-One thread owns the connection, and each change is one task there and one transaction. What is asked all the time is
-answered from a tally in memory, which hears of a change once it is kept.
+One thread owns the connection and the index, and each change is one task there and one transaction. What is asked all
+the time is answered from a tally in memory. Both hear of a change once it is kept.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
 from crawler.frontier import FrontierError, layout
-from crawler.frontier.reading import Reading, SqliteReader, Work
+from crawler.frontier.index import Added, Index
+from crawler.frontier.reading import Look, Reading, SqliteReader
 from crawler.frontier.tally import Tallied, Tally
 from crawler.model import Finished, Found, Request
 
 T = TypeVar("T")
+Work = Callable[[sqlite3.Connection, Index], T]
 
 _FILE = "frontier.sqlite"
 
@@ -34,6 +38,7 @@ class SqliteFrontier(Tallied, Reading):
         self._lock_wait = lock_wait
         self._thread: ThreadPoolExecutor | None = None
         self._db: sqlite3.Connection
+        self._index: Index
 
     @classmethod
     def of_job(cls, folder: Path) -> Self:
@@ -59,57 +64,78 @@ class SqliteFrontier(Tallied, Reading):
         if self._thread is None:
             return
         try:
-            await self._read(lambda db: db.close())
+            await self._read(lambda db, _: db.close())
         finally:
             self._thread.shutdown(wait=False)
             self._thread = None
+            self._index = Index({})  # a million URLs are many megabytes
 
     async def add(self, found: Found) -> int:
-        added = await self._change(lambda db: layout.add(db, [found]), self._count_added)
+        added = await self._change(lambda db, index: layout.add(db, index, [found]), Index.added, self._count_added)
         return len(added.new)
 
     async def claim(self, wants: Mapping[str, int], now: float) -> list[Request]:
         ripe = self._tally.ripe(now)
 
-        def kept(requests: list[Request]) -> None:
+        def counted(requests: list[Request]) -> None:
             self._tally.ripened(ripe)
             self._tally.claimed(requests)
 
-        return await self._change(lambda db: layout.claim(db, wants, ripe), kept)
+        return await self._change(lambda db, index: layout.claim(db, index, wants, ripe), Index.claimed, counted)
 
     async def finish(self, finished: Sequence[Finished], positions: Mapping[str, int]) -> None:
         self._tally.check_in_hand([item.id for item in finished])
 
-        def work(db: sqlite3.Connection) -> layout.Added:
-            if layout.settle(db, finished) != len(finished):
-                raise FrontierError(f"{self._path} was changed by another program")
+        def work(db: sqlite3.Connection, index: Index) -> Added:
+            index.settling(finished)
+            layout.settle(db, finished)
             layout.move(db, positions)
-            return layout.add(db, [found for item in finished for found in item.found])
+            return layout.add(db, index, [found for item in finished for found in item.found], finished)
 
-        def kept(added: layout.Added) -> None:
+        def kept(index: Index, added: Added) -> None:
+            index.settled(finished)
+            index.added(added)
+
+        def counted(added: Added) -> None:
             self._tally.settled(finished)
             self._count_added(added)
 
-        await self._change(work, kept)
+        await self._change(work, kept, counted)
 
     async def release(self, ids: Sequence[int]) -> None:
         self._tally.check_in_hand(ids)
-        await self._change(lambda db: layout.release(db, ids), lambda _: self._tally.released(ids))
-
-    async def drop(self, host: str, reason: str) -> int:
-        return await self._change(
-            lambda db: layout.drop(db, host, reason), lambda count: self._tally.dropped(host, reason, count)
+        await self._change(
+            lambda db, index: None, lambda index, _: index.released(ids), lambda _: self._tally.released(ids)
         )
 
+    async def drop(self, host: str, reason: str) -> int:
+        dropped = await self._change(
+            lambda db, index: layout.drop(db, index, host, reason),
+            lambda index, ids: index.dropped(host, ids),
+            lambda ids: self._tally.dropped(host, reason, len(ids)),
+        )
+        return len(dropped)
+
     async def positions(self) -> dict[str, int]:
-        return await self._read(layout.positions)
+        return await self._read(lambda db, _: layout.positions(db))
 
     async def note(self, key: str, value: str) -> None:
-        await self._change(lambda db: layout.note(db, key, value), lambda _: None)
+        await self._change(lambda db, _: layout.note(db, key, value), lambda *_: None, lambda _: None)
+
+    async def _look(self, look: Look[T]) -> T:
+        return await self._read(lambda db, _: look(db))
+
+    def _number(self, db: sqlite3.Connection, url: str) -> int | None:
+        return self._index.members.find(url)
+
+    def _in_hand(self) -> Container[int]:
+        return self._index.in_hand
 
     def _connect(self) -> Tally:
         if sqlite3.sqlite_version_info < layout.OLDEST_SQLITE:
             raise FrontierError(f"SQLite 3.33 or newer is needed; this Python has {sqlite3.sqlite_version}")
+        if sys.hash_info.width < 64:
+            raise FrontierError("a Python of 64 bits is needed, or --frontier=memory")
         db = sqlite3.connect(self._path, timeout=self._lock_wait, isolation_level=None)
         try:
             is_new = layout.is_new(db, self._path)
@@ -118,30 +144,33 @@ class SqliteFrontier(Tallied, Reading):
             with _transaction(db):
                 if is_new:
                     layout.create(db)
-                layout.take_back(db)
-                tally = layout.count(db)
+                index, tally = layout.load(db)
         except BaseException:
             db.close()
             raise
         self._db = db
+        self._index = index
         return tally
 
-    def _count_added(self, added: layout.Added) -> None:
-        for host, refused in added.new:
-            self._tally.found(host, "refused" if refused else "waiting", refused=refused)
-        for host, refused in added.readmitted:
-            self._tally.readmitted(host, refused)
+    def _count_added(self, added: Added) -> None:
+        for (host, refused), count in Counter((new.host, new.refused) for new in added.new).items():
+            self._tally.found(host, "refused" if refused else "waiting", count, refused=refused)
+        for one in added.nearer:
+            if one.refused is not None:
+                self._tally.readmitted(one.host, one.refused)
 
-    async def _change(self, work: Work[T], kept: Callable[[T], object]) -> T:
-        """Do this work as one transaction, and count it if it is kept, even when the caller is cancelled meanwhile."""
+    async def _change(self, work: Work[T], kept: Callable[[Index, T], object], counted: Callable[[T], object]) -> T:
+        """Do this work as one transaction, and note and count it if it is kept, even when the caller is cancelled."""
 
         def transact() -> T:
             with _transaction(self._db):
-                return work(self._db)
+                result = work(self._db, self._index)
+            kept(self._index, result)
+            return result
 
         async def change() -> T:
             result = await self._in_thread(transact)
-            kept(result)
+            counted(result)
             return result
 
         task = asyncio.create_task(change())
@@ -150,7 +179,7 @@ class SqliteFrontier(Tallied, Reading):
         return await asyncio.shield(task)
 
     async def _read(self, work: Work[T]) -> T:
-        return await self._in_thread(lambda: work(self._db))
+        return await self._in_thread(lambda: work(self._db, self._index))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """The only way to the database, and where its errors become ours."""
