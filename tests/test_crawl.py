@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -53,6 +54,11 @@ FIELDS = [
     "facts",
     "text",
 ]
+
+
+def command(*arguments: str) -> str:
+    """The crawler's command for a shell."""
+    return shlex.join([sys.executable, str(ROOT / "crawl.py"), *arguments])
 
 
 def least_distance(run: Run) -> float:
@@ -422,7 +428,7 @@ async def test_a_page_of_very_many_links_is_cut(site: Site, job: Path) -> None:
 
 
 async def test_too_few_open_files_are_named(site: Site, job: Path) -> None:
-    script = f"ulimit -n 250; exec {sys.executable} {ROOT / 'crawl.py'} --port=off --job={job} {site.url('/')}"
+    script = f"ulimit -n 250; exec {command('--port=off', f'--job={job}', site.url('/'))}"
     for concurrency, code in ((200, 2), (50, 0)):
         site.page("/")
         process = await asyncio.create_subprocess_shell(
@@ -437,11 +443,11 @@ async def test_too_few_open_files_are_named(site: Site, job: Path) -> None:
 
 async def test_more_hosts_than_open_files_are_all_crawled(site: Site, job: Path) -> None:
     site.page("/")
-    seeds = " ".join(site.url("/", f"h{number}.localhost") for number in range(300))
-    script = (
-        f"ulimit -n 200; exec {sys.executable} {ROOT / 'crawl.py'} --port=off --delay=0 --concurrency=40 --job={job}"
+    seeds = [site.url("/", f"h{number}.localhost") for number in range(300)]
+    crawl_all = command("--port=off", "--delay=0", "--concurrency=40", f"--job={job}", *seeds)
+    process = await asyncio.create_subprocess_shell(
+        f"ulimit -n 200; exec {crawl_all}", stdout=asyncio.subprocess.DEVNULL
     )
-    process = await asyncio.create_subprocess_shell(f"{script} {seeds}", stdout=asyncio.subprocess.DEVNULL)
     assert await process.wait() == 0
     assert sum(b'"status":200' in line for line in (job / "pages.jsonl").read_bytes().splitlines()) == 300
 
@@ -455,8 +461,8 @@ async def test_max_time_that_comes_before_any_answer_is_no_failure(site: Site, j
 @pytest.mark.parametrize("streams", [">&-", "<&- >&- 2>&-"])
 async def test_closed_standard_streams_do_no_harm(site: Site, job: Path, streams: str) -> None:
     site.page("/", "/a")
-    script = f"exec {sys.executable} {ROOT / 'crawl.py'} --port=off --delay=0 --job={job} {site.url('/')} {streams}"
-    process = await asyncio.create_subprocess_shell(script)
+    crawl_it = command("--port=off", "--delay=0", f"--job={job}", site.url("/"))
+    process = await asyncio.create_subprocess_shell(f"exec {crawl_it} {streams}")
     assert await process.wait() == 0
     assert len((job / "pages.jsonl").read_bytes().splitlines()) == 2
 
