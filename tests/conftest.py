@@ -3,9 +3,12 @@
 import os
 import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+from tests.site import Site, served
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -45,3 +48,16 @@ async def browser() -> AsyncIterator["Browser"]:
         browser = await playwright.chromium.launch(executable_path=path, args=_BROWSER_FLAGS)
         yield browser
         await browser.close()
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    """A web that the test states page by page."""
+    async with served() as site:
+        yield site
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    """A folder for a crawl, not there yet."""
+    return tmp_path / "job"

@@ -6,7 +6,6 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import AsyncIterator
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -14,19 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.crawling import QUICK, ROOT, Crawl, Run, crawl
-from tests.site import Page, Site, served
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    async with served() as site:
-        yield site
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Path:
-    return tmp_path / "job"
-
+from tests.site import Page, Site
 
 FIELDS = [
     "url",

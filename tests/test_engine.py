@@ -13,7 +13,7 @@ from crawler.guard import Guard
 from crawler.model import Request
 from crawler.settings import Settings
 from storage.record import Record, StoreError
-from tests.site import Site, served
+from tests.site import Site
 
 
 class ListStore:
@@ -58,12 +58,6 @@ class FailingFrontier(MemoryFrontier):
             self.claims_to_fail -= 1
             raise FrontierError("the disk is full")
         return await super().claim(wants, now)
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    async with served() as site:
-        yield site
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import json
 import re
 import signal
 import tomllib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,18 +16,7 @@ from crawler.scope import Scope
 from crawler.seeds import read
 from crawler.settings import load
 from tests.crawling import QUICK, ROOT, Crawl, crawl
-from tests.site import Site, served
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    async with served() as site:
-        yield site
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Path:
-    return tmp_path / "job"
+from tests.site import Site
 
 
 async def explain(job: Path, url: str, *arguments: str) -> list[str]:

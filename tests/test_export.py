@@ -5,7 +5,6 @@ import contextlib
 import csv
 import re
 import sys
-from collections.abc import AsyncIterator
 from io import StringIO
 from pathlib import Path
 
@@ -13,18 +12,7 @@ import pytest
 
 from crawler.export import COLUMNS, ExportError, writing
 from tests.crawling import QUICK, ROOT, Crawl, crawl
-from tests.site import Site, served
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    async with served() as site:
-        yield site
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Path:
-    return tmp_path / "job"
+from tests.site import Site
 
 
 def rows(text: str) -> list[dict[str, str]]:

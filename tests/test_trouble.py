@@ -31,11 +31,6 @@ async def site() -> AsyncIterator[Site]:
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Path:
-    return tmp_path / "job"
-
-
-@pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own, of a few megabytes."""
     folder = tmp_path / "disk"
