@@ -128,7 +128,8 @@ class Gate:
                 await self._open(origin, text)
         except Exception:  # a bug met on one host must not hold its URLs for ever
             log.exception("robots.txt of %s", origin)
-            await self._open(origin, None)
+            if origin in self._held:
+                await self._open(origin, None)
         self.opened()
 
     async def _fetch(self, turn: Request) -> Response | Failure:

@@ -2,7 +2,7 @@
 
 For each batch the stores append and flush; then one transaction of the frontier settles the URLs, adds their new links
 and notes how far each store had got. A kill between the two leaves records that no note covers: `Store.open` cuts them
-off, and their URLs, still in hand, are handed out again. So nothing is lost and nothing stands twice.
+off, and their URLs, not settled, are handed out again. So nothing is lost and nothing stands twice.
 """
 
 import asyncio

@@ -93,7 +93,6 @@ def _look_into(settings: Settings) -> int:
         raise SettingsError(f"{' and '.join(actions)}: only one of them at a time")
     tables = look(settings.job)
     reader = frontier.reader(settings.frontier, settings.job)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that no half file stays
     with asyncio.Runner() as runner:
         if settings.explain:
             runner.run(_explain(settings, reader, tables))
@@ -112,7 +111,7 @@ async def _explain(settings: Settings, reader: Reader, tables: Mapping[str, Any]
         from benchmarks.generated import Shape, Web
 
         web = Web(Shape()).seeds(port) if (port := demo_port(tables)) else []
-        seeds = [url for seed in seeds for url in (web if seed == DEMO else [seed])]
+        seeds = _with_demo(seeds, web)
     scope = Scope(settings, seeds)
     for note in await reader.notes("scope:"):
         scope.admit(note.removeprefix("scope:"))
@@ -182,7 +181,7 @@ async def _crawl(job: Job, settings: Settings, seeds: Sequence[str]) -> int:
     async with contextlib.AsyncExitStack() as stack:
         if DEMO in seeds:
             web = await _demo(job, stack)
-            seeds = [url for seed in seeds for url in (web if seed == DEMO else [seed])]
+            seeds = _with_demo(seeds, web)
         guard = Guard(settings.private, map(urls.host, seeds), job.pinned)
         fetcher = Fetcher(
             guard=guard,
@@ -218,6 +217,11 @@ async def _crawl(job: Job, settings: Settings, seeds: Sequence[str]) -> int:
     if engine.state == "stopped":
         return STOPPED
     return FINISHED if engine.answered or engine.budget_spent else NO_ANSWER
+
+
+def _with_demo(seeds: Sequence[str], web: Sequence[str]) -> list[str]:
+    """The seeds, with those of the built-in web in the place of DEMO."""
+    return [url for seed in seeds for url in (web if seed == DEMO else [seed])]
 
 
 async def _demo(job: Job, stack: contextlib.AsyncExitStack) -> Sequence[str]:

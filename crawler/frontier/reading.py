@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Container
 from contextlib import closing
 from functools import partial
@@ -17,11 +18,12 @@ _SCANNED = 1000  # URLs that `scan` reads at once
 _TRIES = 10  # looks at a file that a crawl is just opening or closing
 
 
-class Reading:
+class Reading(ABC):
     """The part of the contract `Reader` that is only looked up in the file."""
 
+    @abstractmethod
     async def _look(self, look: Look[T]) -> T:
-        raise NotImplementedError
+        """What a look at the file brings. Raises FrontierError."""
 
     def _number(self, db: sqlite3.Connection, url: str) -> int | None:
         """The number of a URL, or of another that is taken for it."""
