@@ -169,7 +169,7 @@ def _frontier(folder: Path) -> tuple[dict[str, tuple[int, int | None]], int]:
                 raise Broken(f"frontier.sqlite is corrupt: {said.splitlines()[0]}")
             if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 return {}, 0
-            position = db.execute("SELECT position FROM stores WHERE name = 'jsonl'").fetchone()
+            position = db.execute("SELECT position FROM stores WHERE name = 'jsonl/pages'").fetchone()
             known = {url: (state, parent) for url, state, parent in db.execute(_KNOWN)}
             return known, position[0] if position else 0
 

@@ -13,7 +13,7 @@ from crawler.fetcher import Fetcher
 from crawler.frontier import Frontier, FrontierError
 from crawler.gate import ROBOTS, Gate
 from crawler.hosts import Hosts
-from crawler.ledger import Ledger
+from crawler.ledger import Commit, Ledger
 from crawler.model import Found, Request
 from crawler.robots import Robots
 from crawler.scheduler import Scheduler
@@ -22,10 +22,12 @@ from crawler.settings import Settings
 from crawler.stats import RunState, Stats
 from crawler.view import View
 from crawler.worker import Worker
-from storage.record import Store
+from storage import Places
 
 log = logging.getLogger(__name__)
 
+PAGES = "pages"
+"""The series of records that a crawl makes."""
 PATIENCE = 5.0
 """Seconds that a stop waits for requests under way."""
 _TICK = 1.0  # seconds
@@ -38,22 +40,24 @@ class Engine:
         self,
         settings: Settings,
         frontier: Frontier,
-        stores: Mapping[str, Store],
+        places: Places,
         fetcher: Fetcher,
         seeds: Sequence[str],
     ) -> None:
         self._settings = settings
         self._frontier = frontier
+        self._places = places
         self._seeds = seeds
         self._stats = Stats()
         self._queue: Queue[Request] = Queue()
         self._hosts = Hosts(settings.delay, settings.per_host)
         self._scope = Scope(settings, seeds)
-        self._ledger = Ledger(frontier, stores, self._stats, settings.retries)
+        self._commit = Commit(frontier, self._stats)
+        self._ledger = Ledger(self._commit, settings.retries)
         self._gate = Gate(settings, self._hosts, Robots(settings.product), fetcher, frontier, self._ledger)
         self._scheduler = Scheduler(settings, frontier, self._hosts, self._gate, self._ledger, self._queue)
         self._gate.opened = self._scheduler.wake
-        self._ledger.committed = self._scheduler.added
+        self._commit.committed = self._scheduler.added
         self._workers = [
             Worker(self._queue, self._scheduler, fetcher, self._scope, self._ledger)
             for _ in range(settings.concurrency)
@@ -75,7 +79,11 @@ class Engine:
         Raises FrontierError, StoreError.
         """
         await self._frontier.open()
-        await self._ledger.open()
+        positions = await self._frontier.positions()
+        stores = self._places.stores(PAGES)
+        await self._places.cut_back(PAGES, positions, but=stores)
+        self._ledger.use(stores, positions)
+        await self._ledger.open_stores()
         for note in await self._frontier.notes("scope:"):
             self._scope.admit(note.removeprefix("scope:"))
         await self._frontier.add(Found(self._seeds, depth=0))

@@ -1,8 +1,8 @@
 """The ledger: where outcomes become records and finished URLs, a batch at a time.
 
-For each batch the stores append and flush; then one transaction of the frontier settles the URLs, adds their new links
-and notes how far each store had got. A kill between the two leaves records that no note covers: `Store.open` cuts them
-off, and their URLs, not settled, are handed out again. So nothing is lost and nothing stands twice.
+For each batch the stores append and flush; then one transaction of the frontier (`Commit`) settles the URLs, adds their
+new links and notes how far each store had got. A kill between the two leaves records that no note covers: `Store.open`
+cuts them off, and their URLs, not settled, are handed out again. So nothing is lost and nothing stands twice.
 """
 
 import asyncio
@@ -11,13 +11,14 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Protocol
 
 from crawler.frontier import Frontier, FrontierError
 from crawler.model import Failure, Finished, Outcome, Request
 from crawler.reasons import REASONS, RETRY_STATUSES
-from crawler.stats import Stats
+from crawler.stats import Stats, Tidings
 from parsers import urls
 from storage.record import Record, Store, StoreError
 
@@ -30,15 +31,54 @@ _FIRST_BACKOFF = 1.0  # seconds; doubled for each further attempt
 _LONGEST_BACKOFF = 60.0
 
 
+@dataclass(slots=True)
+class Batch:
+    """What the frontier must know of some outcomes, whose records are in the stores already."""
+
+    finished: list[Finished] = field(default_factory=list)
+    positions: dict[str, int] = field(default_factory=dict)  # of the stores that moved
+    tidings: Tidings = field(default_factory=Tidings)
+
+
+class Commits(Protocol):
+    """Whoever brings batches to the frontier, in this process or from another."""
+
+    async def commit(self, batch: Batch) -> None:
+        """Keep all of a batch, or nothing. Raises FrontierError; the call may then be repeated."""
+
+
+class Commit:
+    """The frontier's half of a batch."""
+
+    def __init__(self, frontier: Frontier, stats: Stats) -> None:
+        self._frontier = frontier
+        self._stats = stats
+        self.admit: Callable[[str], None] = lambda host: None
+        """Called with a host that the redirect of a seed has brought into scope."""
+        self.committed: Callable[[], None] = lambda: None
+        """Called after each batch."""
+
+    async def commit(self, batch: Batch) -> None:
+        """See `Commits`."""
+        for found in (found for item in batch.finished for found in item.found if found.depth == 0):
+            # A seed was redirected. Noted before the commit, so that its links are in scope after a kill too.
+            host = urls.host(found.urls[0])
+            await self._frontier.note(f"scope:{host}", "")
+            self.admit(host)
+        await self._frontier.finish(batch.finished, batch.positions)
+        self._stats.learn(batch.tidings)
+        self.committed()
+
+
 class Ledger:
     """Takes outcomes from the workers and saves them, in order, in batches."""
 
-    def __init__(self, frontier: Frontier, stores: Mapping[str, Store], stats: Stats, retries: int) -> None:
-        self._frontier = frontier
-        self._stores = stores
-        self._stats = stats
+    def __init__(self, commits: Commits, retries: int) -> None:
+        self._commits = commits
+        self._stores: Mapping[str, Store] = {}
         self._retries = retries
         self._positions: dict[str, int] = {}
+        self._stores_open = False
         self._outcomes: list[Outcome] = []
         self._refusals: list[Finished] = []
         self._links = 0  # of the outcomes that wait
@@ -49,14 +89,17 @@ class Ledger:
         self._closing = False
         self.trouble: str | None = None
         """Why nothing can be saved at the moment, in one line; the crawl should pause."""
-        self.committed: Callable[[], None] = lambda: None
-        """Called after each batch."""
 
-    async def open(self) -> None:
-        """Open every store where the last commit left it. Raises StoreError, FrontierError."""
-        self._positions = await self._frontier.positions()
+    def use(self, stores: Mapping[str, Store], positions: Mapping[str, int]) -> None:
+        """Write to these stores from here on; both are by the names under which positions are noted."""
+        self._stores = stores
+        self._positions = dict(positions)
+
+    async def open_stores(self) -> None:
+        """Open every store where the last commit left it. Raises StoreError."""
         for name, store in self._stores.items():
             await store.open(self._positions.get(name, 0))
+        self._stores_open = True
 
     async def add(self, outcome: Outcome) -> None:
         """Take an outcome; waits while too much is unsaved."""
@@ -93,7 +136,6 @@ class Ledger:
             if outcomes or refusals:
                 await self._save(outcomes, refusals)
                 self._room.set()
-                self.committed()
 
     async def _gather(self, seconds: float) -> None:
         """Let so much time pass, unless the batch is wanted now."""
@@ -114,56 +156,45 @@ class Ledger:
 
     async def close_stores(self) -> None:
         """Let go of all stores."""
+        self._stores_open = False
         for store in self._stores.values():
             await store.close()
 
     async def _save(self, outcomes: list[Outcome], refusals: list[Finished]) -> None:
-        finished = [*refusals]
-        records: list[tuple[Record, str]] = []
+        batch = Batch(refusals)
+        records: list[Record] = []
         for outcome in outcomes:
             settled = self._settle(outcome)
-            finished.append(settled)
+            batch.finished.append(settled)
             if settled.state != "waiting":
-                records.append((record_of(outcome), outcome.request.host))
-        while not await self._saved([record for record, _ in records], finished):
+                records.append(record_of(outcome))
+                batch.tidings.add(records[-1], outcome.request.host, outcome.skipped)
+        while not await self._saved(records, batch):
             if self._closing:
                 log.error("%d outcomes could not be saved; their URLs will be asked for again", len(outcomes))
                 return
             self._wanted.clear()
             await self._gather(_TRY_AGAIN)
-        for record, host in records:
-            self._stats.recorded(record, host)
-        for outcome in outcomes:
-            self._stats.skipped.update(outcome.skipped)
 
-    async def _saved(self, records: list[Record], finished: list[Finished]) -> bool:
+    async def _saved(self, records: list[Record], batch: Batch) -> bool:
         """Try to commit a batch. After an error there is one way back, the same as after a kill: see `Store`."""
         try:
-            if self.trouble is not None:
-                await self.close_stores()
-                for name, store in self._stores.items():
-                    await store.open(self._positions.get(name, 0))
-            await self._commit(records, finished)
+            if records and not self._stores_open:
+                await self.open_stores()
+            for name, store in self._stores.items() if records else ():
+                batch.positions[name] = await store.append(records)
+            await self._commits.commit(batch)
         except (StoreError, FrontierError) as error:
             if self.trouble is None:
                 log.error("cannot save, so the crawl pauses: %s", error)
             self.trouble = str(error)
+            await self.close_stores()
             return False
+        self._positions.update(batch.positions)
         if self.trouble is not None:
             log.info("saving works again")
             self.trouble = None
         return True
-
-    async def _commit(self, records: list[Record], finished: list[Finished]) -> None:
-        for found in (found for item in finished for found in item.found if found.depth == 0):
-            # A seed was redirected. Noted before the commit, so that its links are in scope after a kill too.
-            await self._frontier.note(f"scope:{urls.host(found.urls[0])}", "")
-        positions = {}
-        if records:
-            for name, store in self._stores.items():
-                positions[name] = await store.append(records)
-        await self._frontier.finish(finished, positions)
-        self._positions.update(positions)
 
     def _settle(self, outcome: Outcome) -> Finished:
         """Decide what a request's outcome means for its URL: an answer, another attempt later, or the end."""

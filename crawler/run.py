@@ -194,8 +194,8 @@ async def _crawl(job: Job, settings: Settings, seeds: Sequence[str]) -> int:
             connect_timeout=settings.connect_timeout,
         )
         stack.callback(fetcher.close)
-        stores = {name: storage.make(name, job.folder) for name in settings.store}
-        engine = Engine(settings, frontier.make(settings.frontier, job.folder), stores, fetcher, seeds)
+        places = storage.Places(settings.store, job.folder)
+        engine = Engine(settings, frontier.make(settings.frontier, job.folder), places, fetcher, seeds)
         stack.push_async_callback(engine.close)
         job.save(settings)
         if not await engine.open():

@@ -1,7 +1,7 @@
 """Counters and rates of a crawl, and the frozen views of them that watchers get."""
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -96,6 +96,39 @@ class Point:
     bytes: float  # a second
 
 
+@dataclass(slots=True)
+class Tidings:
+    """What watchers are told of a batch, once it is kept."""
+
+    pages: int = 0
+    bytes: int = 0  # decoded
+    statuses: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)  # links that are only counted, by reason
+    troubles: list[tuple[str, str, str]] = field(default_factory=list)  # code (see `ErrorGroup`), host, URL
+    recent: deque[RecentPage] = field(default_factory=lambda: deque(maxlen=_RECENT))  # the latest last
+
+    def add(self, record: Record, host: str, skipped: Mapping[str, int]) -> None:
+        """Take note of a record, and of the links on its page that are only counted."""
+        self.pages += 1
+        self.bytes += record.bytes or 0
+        self.skipped.update(skipped)
+        if record.status is not None:
+            self.statuses[str(record.status)] += 1
+        code = record.error.partition(":")[0] if record.error else None
+        if code:
+            self.errors[code] += 1
+        elif record.status is not None and record.status >= 400:
+            code = f"http_{record.status}"
+        if code:
+            self.troubles.append((code, host, record.url))
+        self.recent.append(
+            RecentPage(
+                record.url, record.status, record.error, record.title, record.elapsed, record.bytes, record.fetched_at
+            )
+        )
+
+
 class Stats:
     """What happened in this run. Synchronous; the clock is an argument, in seconds since the run began.
 
@@ -115,24 +148,16 @@ class Stats:
         self._stretch = 1.0  # seconds that a point of history covers
         self._marked = (0.0, 0, 0)  # where the last point of history ended
 
-    def recorded(self, record: Record, host: str) -> None:
-        """Count a record that has been saved."""
-        self.pages += 1
-        self.bytes += record.bytes or 0
-        if record.status is not None:
-            self.statuses[str(record.status)] += 1
-        code = record.error.partition(":")[0] if record.error else None
-        if code:
-            self.errors[code] += 1
-        elif record.status is not None and record.status >= 400:
-            code = f"http_{record.status}"
-        if code:
-            self._group(code, host, record.url)
-        self._recent.appendleft(
-            RecentPage(
-                record.url, record.status, record.error, record.title, record.elapsed, record.bytes, record.fetched_at
-            )
-        )
+    def learn(self, tidings: Tidings) -> None:
+        """Count a batch that has been kept."""
+        self.pages += tidings.pages
+        self.bytes += tidings.bytes
+        self.statuses.update(tidings.statuses)
+        self.errors.update(tidings.errors)
+        self.skipped.update(tidings.skipped)
+        for code, host, url in tidings.troubles:
+            self._group(code, host, url)
+        self._recent.extendleft(tidings.recent)
 
     def _group(self, code: str, host: str, url: str) -> None:
         key = (code, host) if len(self._groups) < _ERROR_GROUPS or (code, host) in self._groups else (code, "")

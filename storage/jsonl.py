@@ -1,6 +1,7 @@
 """Records as JSON lines, in one file."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
@@ -28,9 +29,15 @@ class JsonlStore:
         self._file: AsyncBufferedIOBase | None = None
 
     @classmethod
-    def of_job(cls, folder: Path) -> Self:
-        """The store of the job in this folder."""
-        return cls(folder / "pages.jsonl")
+    def of_job(cls, folder: Path, part: str) -> Self:
+        """The store of a part of the job in this folder."""
+        return cls(folder / f"{part}.jsonl")
+
+    @classmethod
+    def parts(cls, folder: Path, series: str) -> list[str]:
+        """The parts of a series of which there is a file."""
+        name = re.compile(rf"{re.escape(series)}(-[0-9]+)?")
+        return [path.stem for path in folder.glob(f"{series}*.jsonl") if name.fullmatch(path.stem)]
 
     async def open(self, position: int) -> None:
         """Cut off what lies beyond `position`, a torn line too.

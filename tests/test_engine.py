@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,8 @@ from crawler.frontier.memory import MemoryFrontier
 from crawler.guard import Guard
 from crawler.model import Request
 from crawler.settings import Settings
-from storage.record import Record, StoreError
+from storage import Places
+from storage.record import Record, Store, StoreError
 from tests.site import Site
 
 
@@ -36,6 +38,17 @@ class ListStore:
 
     async def close(self) -> None:
         pass
+
+
+class OnePlace(Places):
+    """The list alone."""
+
+    def __init__(self, store: ListStore) -> None:
+        super().__init__([], Path())
+        self._store = store
+
+    def stores(self, series: str, number: int | None = None) -> dict[str, Store]:
+        return {"list": self._store}
 
 
 class FailingFrontier(MemoryFrontier):
@@ -74,7 +87,7 @@ async def fetcher(site: Site) -> AsyncIterator[Fetcher]:
 
 
 def engine_of(settings: Settings, fetcher: Fetcher, site: Site, store: ListStore, frontier: MemoryFrontier) -> Engine:
-    return Engine(settings, frontier, {"list": store}, fetcher, [site.url("/")])
+    return Engine(settings, frontier, OnePlace(store), fetcher, [site.url("/")])
 
 
 async def run(engine: Engine) -> str:
@@ -186,7 +199,7 @@ async def test_slow_hosts_do_not_take_all_windows(site: Site, fetcher: Fetcher) 
     slow = [site.url(f"/{number}", f"h{host}.localhost") for host in range(30) for number in range(400)]
     settings = Settings(delay=0, per_host=100, concurrency=10, retries=0, robots="ignore")
     store, frontier = ListStore(), MemoryFrontier()
-    engine = Engine(settings, frontier, {"list": store}, fetcher, [*slow, site.url("/quick")])
+    engine = Engine(settings, frontier, OnePlace(store), fetcher, [*slow, site.url("/quick")])
     engine.ticked.append(lambda: engine.stop() if frontier.host_counts(f"127.0.0.1:{site.port}").pages == 51 else None)
     assert await run(engine) == "stopped"
     assert sum("/quick" in record.url for record in store.records) == 51
