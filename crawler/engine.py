@@ -8,6 +8,7 @@ from typing import Any
 
 from tornado.queues import Queue
 
+from crawler.crew import Crew
 from crawler.explain import Explainer
 from crawler.fetcher import Fetcher
 from crawler.frontier import Frontier, FrontierError
@@ -16,12 +17,12 @@ from crawler.hosts import Hosts
 from crawler.ledger import Commit, Ledger
 from crawler.model import Found, Request
 from crawler.robots import Robots
-from crawler.scheduler import Scheduler
+from crawler.scheduler import Hands, Scheduler
 from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.stats import RunState, Stats
 from crawler.view import View
-from crawler.worker import Worker
+from crawler.worker import Workers
 from storage import Places
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,11 @@ class Engine:
         places: Places,
         fetcher: Fetcher,
         seeds: Sequence[str],
+        *,
+        processes: int = 1,
+        lock: int | None = None,
     ) -> None:
+        """`processes`: more than 1 are a crew, which holds the `lock`, a descriptor, too."""
         self._settings = settings
         self._frontier = frontier
         self._places = places
@@ -53,15 +58,33 @@ class Engine:
         self._hosts = Hosts(settings.delay, settings.per_host)
         self._scope = Scope(settings, seeds)
         self._commit = Commit(frontier, self._stats)
-        self._ledger = Ledger(self._commit, settings.retries)
+        self._ledger = Ledger(self._commit, settings.retries)  # with a crew: of what is refused
         self._gate = Gate(settings, self._hosts, Robots(settings.product), fetcher, frontier, self._ledger)
-        self._scheduler = Scheduler(settings, frontier, self._hosts, self._gate, self._ledger, self._queue)
+        self._scheduler = Scheduler(settings, frontier, self._hosts, self._gate, self._queue)
         self._gate.opened = self._scheduler.wake
         self._commit.committed = self._scheduler.added
-        self._workers = [
-            Worker(self._queue, self._scheduler, fetcher, self._scope, self._ledger)
-            for _ in range(settings.concurrency)
-        ]
+        self._workers = Workers(settings.concurrency, self._queue, self._scheduler, fetcher, self._scope, self._ledger)
+        self._crew = (
+            Crew(
+                processes,
+                settings,
+                seeds,
+                fetcher.guard,
+                lock,
+                frontier,
+                places,
+                self._scope,
+                self._queue,
+                self._scheduler,
+                self._commit,
+                self._ledger,
+            )
+            if processes > 1
+            else None
+        )
+        self._hands: Hands = self._crew or self._workers
+        self._scheduler.hands = self._hands
+        self._commit.admit = self._hands.admit
         self.state: RunState = "running"
         self._stop = asyncio.Event()
         self._at_once = asyncio.Event()
@@ -80,12 +103,15 @@ class Engine:
         """
         await self._frontier.open()
         positions = await self._frontier.positions()
-        stores = self._places.stores(PAGES)
-        await self._places.cut_back(PAGES, positions, but=stores)
-        self._ledger.use(stores, positions)
-        await self._ledger.open_stores()
+        if self._crew is not None:
+            await self._crew.open(PAGES, positions)
+        else:
+            stores = self._places.stores(PAGES)
+            await self._places.cut_back(PAGES, positions, but=stores)
+            self._ledger.use(stores, positions)
+            await self._ledger.open_stores()
         for note in await self._frontier.notes("scope:"):
-            self._scope.admit(note.removeprefix("scope:"))
+            self._hands.admit(note.removeprefix("scope:"))
         await self._frontier.add(Found(self._seeds, depth=0))
         counts, most = self._frontier.counts(), self._settings.max_pages
         return counts.waiting > 0 and not (most is not None and counts.pages >= most)
@@ -96,7 +122,7 @@ class Engine:
         A bug in a task that must not end is raised here, after all that can be saved has been.
         """
         self.view.begin()
-        log.info("the crawl begins: %d workers, %d URLs wait", len(self._workers), self._frontier.counts().waiting)
+        log.info("the crawl begins: %d URLs wait", self._frontier.counts().waiting)
         timer = self._settings.max_time and asyncio.get_running_loop().call_later(self._settings.max_time, self._spend)
         to_the_end = asyncio.create_task(self._scheduler.hand_out(), name="hand out")
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
@@ -104,7 +130,7 @@ class Engine:
         others = [
             asyncio.create_task(self._scheduler.fill(), name="fill"),
             asyncio.create_task(self._tick(), name="tick"),
-            *(asyncio.create_task(worker.run(), name=f"worker {n}") for n, worker in enumerate(self._workers)),
+            *self._hands.start(),
         ]
         ended, _ = await asyncio.wait([to_the_end, stopped, ledger, *others], return_when=asyncio.FIRST_COMPLETED)
         if timer:
@@ -124,6 +150,7 @@ class Engine:
         self._scheduler.paused = True
         not_begun = self._empty_queue()
         await self._under_way_ends()
+        await self._hands.stop()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -201,7 +228,7 @@ class Engine:
             tell()
 
     def _trouble(self) -> str | None:
-        return self._ledger.trouble or self._scheduler.trouble
+        return self._hands.trouble or self._scheduler.trouble
 
     @property
     def pages(self) -> int:

@@ -16,6 +16,7 @@ from tornado.httputil import HTTPHeaders, HTTPInputError
 
 from crawler.guard import Guard
 from crawler.model import Failure
+from crawler.settings import Settings
 from parsers import urls
 from parsers.page import Response
 
@@ -92,7 +93,7 @@ class Fetcher:
         exchange, of which connecting, with TLS, may take `connect_timeout`. `ca_file`: trusted authorities (PEM)
         instead of the system's, which pycurl finds by itself.
         """
-        self._guard = guard
+        self.guard = guard
         self._max_body = max_body
         self._timeout = timeout
         self._connect_timeout = connect_timeout
@@ -124,7 +125,7 @@ class Fetcher:
             host = ""
         if not host or not url.startswith(("http://", "https://")) or not url.isascii():
             raise FetchError(Failure("bad_url", "not an absolute http or https URL"))
-        exchange = _Exchange(self._guard, host, self._max_body if max_body is None else max_body, cut)
+        exchange = _Exchange(self.guard, host, self._max_body if max_body is None else max_body, cut)
         request = HTTPRequest(
             url,
             headers=self._headers_of_trusted if host in self._trusted else self._headers,
@@ -147,7 +148,7 @@ class Fetcher:
             raise FetchError(Failure("reset", "the connection was lost within the headers", status))
         if status is None or not 100 <= status <= 599:
             raise FetchError(Failure("bad_response", "the status is not within 100 to 599 (RFC 9110)", status))
-        self._guard.answered(host)
+        self.guard.answered(host)
         return Response(
             url=url,
             status=status,
@@ -192,6 +193,20 @@ class Fetcher:
             case _:
                 text = message
         return Failure(code, _printable(text), status)
+
+
+def make(settings: Settings, guard: Guard, seeds: Iterable[str], concurrency: int) -> Fetcher:
+    """The fetcher that the settings ask for; `seeds` are the URLs whose hosts are trusted with credentials."""
+    return Fetcher(
+        guard=guard,
+        agent=settings.agent,
+        headers=settings.header,
+        trusted=frozenset(map(urls.host, seeds)),
+        concurrency=concurrency,
+        max_body=settings.max_body,
+        timeout=settings.timeout,
+        connect_timeout=settings.connect_timeout,
+    )
 
 
 class _Client(CurlAsyncHTTPClient):

@@ -1,6 +1,6 @@
 """Which addresses may be connected to, so that no page of the web can send the crawler into the inner network. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Literal
@@ -79,6 +79,8 @@ class Guard:
     def __init__(self, policy: Policy, seeds: Iterable[str], pinned: Mapping[str, Sequence[str]]) -> None:
         """`pinned` is what the property of that name held when the job last stopped."""
         self.revision = 0  # grows whenever `pinned` does
+        self.told: Callable[[str, Sequence[str]], None] = lambda host, addresses: None
+        """Called with a host that has just been pinned, and its private addresses."""
         self._policy = policy
         self._pinned = {host: tuple(addresses) for host, addresses in pinned.items()}
         self._open: dict[str, set[str]] = {}  # seeds that have not answered yet, with the private addresses tried
@@ -116,7 +118,13 @@ class Guard:
 
     def answered(self, host: str) -> None:
         """The host has answered: its pins are closed, if they were not yet."""
-        tried = self._open.pop(host, None)
+        tried = self._open.get(host)
         if tried is not None:
-            self._pinned[host] = tuple(sorted(tried))
-            self.revision += 1
+            self.pin(host, sorted(tried))
+            self.told(host, self._pinned[host])
+
+    def pin(self, host: str, addresses: Sequence[str]) -> None:
+        """Hold a seed to these private addresses, as another process has found them."""
+        self._open.pop(host, None)
+        self._pinned[host] = tuple(addresses)
+        self.revision += 1

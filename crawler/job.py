@@ -46,7 +46,8 @@ class Job:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(folder)
+            self.lock = _locked(folder)
+            """The descriptor of the lock: it is held as long as any process has it open."""
         except OSError as error:
             raise JobError(f"the job folder {folder} cannot be used: {error.strerror}") from error
         self._tables: dict[str, Any] = {}
@@ -138,7 +139,7 @@ class Job:
 
     def close(self) -> None:
         """Give the folder up."""
-        os.close(self._lock)
+        os.close(self.lock)
 
 
 def _tables(folder: Path) -> dict[str, Any]:

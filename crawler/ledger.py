@@ -89,6 +89,8 @@ class Ledger:
         self._closing = False
         self.trouble: str | None = None
         """Why nothing can be saved at the moment, in one line; the crawl should pause."""
+        self.troubled: Callable[[str | None], None] = lambda trouble: None
+        """Called when `trouble` has come or gone."""
 
     def use(self, stores: Mapping[str, Store], positions: Mapping[str, int]) -> None:
         """Write to these stores from here on; both are by the names under which positions are noted."""
@@ -188,12 +190,14 @@ class Ledger:
             if self.trouble is None:
                 log.error("cannot save, so the crawl pauses: %s", error)
             self.trouble = str(error)
+            self.troubled(self.trouble)
             await self.close_stores()
             return False
         self._positions.update(batch.positions)
         if self.trouble is not None:
             log.info("saving works again")
             self.trouble = None
+            self.troubled(None)
         return True
 
     def _settle(self, outcome: Outcome) -> Finished:

@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +17,10 @@ from typing import Any
 
 import parsers
 import storage
-from crawler import explain, frontier, progress
+from crawler import explain, frontier, loops, progress
+from crawler import fetcher as fetching
 from crawler.engine import Engine
 from crawler.export import ExportError, export, writing
-from crawler.fetcher import Fetcher
 from crawler.frontier import FrontierError, Reader
 from crawler.guard import Guard
 from crawler.job import Job, JobError, demo_port, look
@@ -79,7 +79,7 @@ def _run(arguments: Sequence[str]) -> int:
         _raise_open_files(settings.concurrency)
         with contextlib.closing(Job(settings.job)) as job:
             _begin(job, settings)
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            with asyncio.Runner(loop_factory=loops.factory()) as runner:
                 return runner.run(_crawl(job, settings, seeds))
     except (SettingsError, JobError, FrontierError, StoreError, ExportError, status.ListenError, DemoError) as error:
         print(f"crawl.py: {error}", file=sys.stderr)  # noqa: T201 - the one line that the user must see
@@ -154,12 +154,11 @@ def _ask(question: str) -> None:
         raise JobError("nothing was thrown away, and nothing crawled")
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # it has no wheel for every platform; asyncio's own loop does as well, only slower
-        return None
-    return uvloop.new_event_loop
+def _processes(settings: Settings) -> int:
+    """How many processes fetch and parse; with auto, one for each core that this one may use."""
+    if settings.processes is not None:
+        return settings.processes
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _raise_open_files(concurrency: int) -> None:
@@ -183,19 +182,18 @@ async def _crawl(job: Job, settings: Settings, seeds: Sequence[str]) -> int:
             web = await _demo(job, stack)
             seeds = _with_demo(seeds, web)
         guard = Guard(settings.private, map(urls.host, seeds), job.pinned)
-        fetcher = Fetcher(
-            guard=guard,
-            agent=settings.agent,
-            headers=settings.header,
-            trusted=frozenset(map(urls.host, seeds)),
-            concurrency=settings.concurrency,
-            max_body=settings.max_body,
-            timeout=settings.timeout,
-            connect_timeout=settings.connect_timeout,
-        )
+        fetcher = fetching.make(settings, guard, seeds, settings.concurrency)
         stack.callback(fetcher.close)
         places = storage.Places(settings.store, job.folder)
-        engine = Engine(settings, frontier.make(settings.frontier, job.folder), places, fetcher, seeds)
+        engine = Engine(
+            settings,
+            frontier.make(settings.frontier, job.folder),
+            places,
+            fetcher,
+            seeds,
+            processes=_processes(settings),
+            lock=job.lock,
+        )
         stack.push_async_callback(engine.close)
         job.save(settings)
         if not await engine.open():

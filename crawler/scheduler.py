@@ -9,13 +9,13 @@ import contextlib
 import logging
 import time
 from collections.abc import Mapping
+from typing import Protocol
 
 from tornado.queues import Queue
 
 from crawler.frontier import Frontier, FrontierError
 from crawler.gate import ROBOTS, Gate
 from crawler.hosts import Hosts
-from crawler.ledger import Ledger
 from crawler.model import Answer, Request
 from crawler.settings import Settings
 
@@ -23,6 +23,26 @@ log = logging.getLogger(__name__)
 
 _TRY_AGAIN = 2.0  # seconds
 _WINDOWS = 10_000  # requests of all hosts that may wait in windows: it bounds the memory they take
+
+
+class Hands(Protocol):
+    """Those who work on what the queue holds: workers in this process, or a crew of processes."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be saved at the moment, in one line; the crawl should pause."""
+
+    def hurry(self) -> None:
+        """Save at once what there is: nothing is left to hand out, and only the links in it can give work."""
+
+    def admit(self, host: str) -> None:
+        """A host has come into scope."""
+
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin, in tasks of which none ends by itself before `stop`."""
+
+    async def stop(self) -> None:
+        """Begin nothing more, and save what has ended."""
 
 
 class Scheduler:
@@ -34,15 +54,15 @@ class Scheduler:
         frontier: Frontier,
         hosts: Hosts,
         gate: Gate,
-        ledger: Ledger,
         queue: Queue[Request],
     ) -> None:
         self._settings = settings
         self._frontier = frontier
         self._hosts = hosts
         self._gate = gate
-        self._ledger = ledger
         self._queue = queue
+        self.hands: Hands
+        """Those who work on what the queue holds; to be set before the loops run."""
         self._look_everywhere = True  # not only at hungry hosts: URLs were added or have become due
         self._wake_fill = asyncio.Event()
         self._wake_fill.set()
@@ -81,7 +101,7 @@ class Scheduler:
                 if await self._claim(self._wants(self._frontier.waiting(time.time()))):
                     self.trouble = None
             except FrontierError as error:
-                if self.trouble is None and self._ledger.trouble is None:  # the ledger has said it
+                if self.trouble is None and self.hands.trouble is None:  # which has been said
                     log.error("no URLs can be claimed, so the crawl waits: %s", error)
                 self.trouble = str(error)
                 asyncio.get_running_loop().call_later(_TRY_AGAIN, self.added)
@@ -140,12 +160,12 @@ class Scheduler:
             if self._hosts.hungry:
                 self._wake_fill.set()
             if not self._hosts.windowed and self._may_start():
-                self._ledger.hurry()
+                self.hands.hurry()
             turn = self._hosts.next_turn() if self._may_start() else None
             await _woken(self._wake_hand_out, None if turn is None else turn - now)
 
     def _may_start(self) -> bool:
-        if self.paused or self._ledger.trouble is not None:
+        if self.paused or self.hands.trouble is not None:
             return False
         return self._hosts.under_way < self._settings.concurrency
 

@@ -135,6 +135,13 @@ class Settings:
     delay: float = setting(
         0.25, seconds(0, 86_400), "least time between starts of requests to one host", group="Pace", unit="seconds"
     )
+    processes: int | None = setting(
+        1,
+        optional(integer(1, 256), "auto"),
+        "processes that fetch and parse: 1 does all in one, auto is one for each core",
+        group="Pace",
+        unit="processes",
+    )
     retries: int = setting(
         3,
         integer(0, 100),

@@ -107,6 +107,7 @@ class Tidings:
     skipped: Counter[str] = field(default_factory=Counter)  # links that are only counted, by reason
     troubles: list[tuple[str, str, str]] = field(default_factory=list)  # code (see `ErrorGroup`), host, URL
     recent: deque[RecentPage] = field(default_factory=lambda: deque(maxlen=_RECENT))  # the latest last
+    processor: float = 0.0  # seconds that it cost in a process of the crew
 
     def add(self, record: Record, host: str, skipped: Mapping[str, int]) -> None:
         """Take note of a record, and of the links on its page that are only counted."""
@@ -141,6 +142,7 @@ class Stats:
         self.statuses: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
+        self.processor = 0.0  # seconds, of crew processes
         self._recent: deque[RecentPage] = deque(maxlen=_RECENT)
         self._groups: dict[tuple[str, str], ErrorGroup] = {}
         self._window: deque[tuple[float, int, int]] = deque([(0.0, 0, 0)])
@@ -155,6 +157,7 @@ class Stats:
         self.statuses.update(tidings.statuses)
         self.errors.update(tidings.errors)
         self.skipped.update(tidings.skipped)
+        self.processor += tidings.processor
         for code, host, url in tidings.troubles:
             self._group(code, host, url)
         self._recent.extendleft(tidings.recent)

@@ -22,7 +22,7 @@ class Figures:
     rate: float  # pages a second, lately
     concurrency: int
     loop: float  # the share of a core's time that the event loop's thread used lately
-    processor: float  # cores' worth of time that all of this process used lately
+    processor: float  # cores' worth of time that the crawler used lately, all its processes together
     cores: int
     free: int  # hosts with URLs in their windows that could be asked at once
     resting: int  # hosts with URLs in their windows that rest until their next turn

@@ -35,7 +35,7 @@ class View:
         self._trouble = trouble
         self._began = time.monotonic()
         self._measured = (self._began, time.process_time(), time.thread_time())
-        """When the processor's time was read, what the process had used, and what the loop's thread."""
+        """When the processor's time was read, what all processes had used, and what the loop's thread."""
         self._most_queued = 0
         self._verdict = Verdict("starting", "The crawl is starting.")
         self._steady = Steady()
@@ -54,7 +54,8 @@ class View:
 
     def _figures(self) -> Figures:
         then, used, used_by_loop = self._measured
-        self._measured = now, used_now, used_by_loop_now = time.monotonic(), time.process_time(), time.thread_time()
+        used_now = time.process_time() + self._stats.processor
+        self._measured = now, _, used_by_loop_now = time.monotonic(), used_now, time.thread_time()
         lately = max(now - then, 1e-3)
         waiting = self._frontier.waiting(time.time())
 

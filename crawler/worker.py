@@ -1,7 +1,9 @@
-"""One page's journey, and the worker that makes it again and again."""
+"""One page's journey, and the workers that make it again and again."""
 
+import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from tornado.queues import Queue
@@ -12,6 +14,7 @@ from crawler.ledger import Ledger
 from crawler.model import Answer, Failure, Outcome, Request
 from crawler.scope import Scope
 from parsers import parse
+from parsers.page import Page, Response
 
 log = logging.getLogger(__name__)
 
@@ -26,20 +29,48 @@ class Politeness(Protocol):
         """That request has ended, however it ended: its slot is free."""
 
 
-class Worker:
-    """Takes requests from the queue, one at a time, and brings their outcomes to the ledger."""
+class Workers:
+    """The workers of one process: each takes requests from the queue, and brings their outcomes to the ledger."""
 
     def __init__(
-        self, queue: Queue[Request], politeness: Politeness, fetcher: Fetcher, scope: Scope, ledger: Ledger
+        self,
+        count: int,
+        queue: Queue[Request],
+        politeness: Politeness,
+        fetcher: Fetcher,
+        scope: Scope,
+        ledger: Ledger,
+        parse: Callable[[Response], Awaitable[Page]] = parse,
     ) -> None:
+        self._count = count
         self._queue = queue
         self._politeness = politeness
         self._fetcher = fetcher
         self._scope = scope
         self._ledger = ledger
+        self._parse = parse
 
-    async def run(self) -> None:
-        """Work until cancelled."""
+    @property
+    def trouble(self) -> str | None:
+        """See `Ledger`."""
+        return self._ledger.trouble
+
+    def hurry(self) -> None:
+        """See `Ledger`."""
+        self._ledger.hurry()
+
+    def admit(self, host: str) -> None:
+        """See `Scope`."""
+        self._scope.admit(host)
+
+    async def stop(self) -> None:
+        """Nothing is to be done before they are cancelled."""
+
+    def start(self) -> list[asyncio.Task[None]]:
+        """One task a worker, which ends when it is cancelled."""
+        return [asyncio.create_task(self._work(), name=f"worker {number}") for number in range(self._count)]
+
+    async def _work(self) -> None:
         async for request in self._queue:  # robots allow it and its host is ready: the scheduler saw to that
             outcome = Outcome(request, fetched_at=time.time())
             try:
@@ -62,5 +93,5 @@ class Worker:
             outcome.elapsed = time.monotonic() - began
             self._politeness.done(answer(request.host, outcome.response or outcome.failure, outcome.elapsed))
         if outcome.response is not None:
-            outcome.page = await parse(outcome.response)  # a redirect is a page with one link
+            outcome.page = await self._parse(outcome.response)  # a redirect is a page with one link
             outcome.found, outcome.skipped = self._scope.sort(outcome.page, request)  # each "no" with its reason

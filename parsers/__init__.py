@@ -17,20 +17,19 @@ PARSERS = {  # the essence of a Content-Type, and the module that reads it
 }
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_AT_ONCE = 10_000  # bytes; a smaller body is read sooner than a thread would begin with it
-
-
 _threads = Threads()
 """Shared by all who parse, as the cores of the machine are."""
 
 
-async def parse(response: Response, *, patience: float = 30.0) -> Page:
-    """What stands in the response; large bodies are read in a thread, so that the loop goes on.
+async def parse(response: Response, *, at_once: int = 10_000, patience: float = 30.0) -> Page:
+    """What stands in the response; bodies of more than `at_once` bytes are read in a thread, so that the loop goes on.
+
+    By default it is what is read sooner than a thread would begin with it.
 
     One that takes longer than `patience`, in seconds, is given up, and its page has a `problem`: the time that libxml2
     needs grows with the square of some things, such as the attributes of one element, so a hostile page can take hours.
     """
-    if len(response.body) <= _AT_ONCE:
+    if len(response.body) <= at_once:
         return _parse(response)
     try:
         return await _threads.run(_parse, response, patience)
