@@ -1,8 +1,9 @@
-"""The crawler, made to die at a named point: `python -m benchmarks.faults POINT[@N] --job=DIR ...` (Unix alone).
+"""The crawler, made to die at a named point: `python -m benchmarks.faults [crew:]POINT[@N] --job=DIR ...` (Unix alone).
 
 The crawler's code knows nothing of it: what dies is the process, when it comes to a public method for the Nth time.
 POINT is a name of `POINTS`; or `write@N`, the first write that would make a file longer than N bytes, which the system
-cuts there and answers with SIGXFSZ. All other arguments are the crawler's.
+cuts there and answers with SIGXFSZ. With "crew:" it is the first process of the crew to come there that dies, once. All
+other arguments are the crawler's.
 """
 
 import functools
@@ -11,12 +12,15 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Literal, NoReturn
 
+import crawler.crew
+from crawler.crew import member
 from crawler.run import main as crawl
 
 __all__ = ["POINTS", "Point"]
@@ -24,6 +28,7 @@ __all__ = ["POINTS", "Point"]
 _STORE = "storage.jsonl:JsonlStore"
 _FRONTIER = "crawler.frontier.sqlite:SqliteFrontier"
 _TABLES = "crawler.frontier.layout"
+_TOLD = "crawler.crew.member:Told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,19 @@ POINTS = {
     "close/end": Point(_FRONTIER, "close", "after", stopping=True),
 }
 """Where a kill may come, in the order of a crawl."""
+
+CREW_POINTS = {
+    "crew/begin": Point(_TOLD, "__init__", "before"),
+    "append/begin": POINTS["append/begin"],
+    "append/torn": POINTS["append/torn"],
+    "append/end": POINTS["append/end"],
+    "commit/begin": Point(_TOLD, "commit", "before"),
+    "commit/kept": Point(_TOLD, "kept", "before"),  # the first process has kept the batch
+    "commit/end": Point(_TOLD, "commit", "after"),
+}
+"""Where a process of the crew may die, besides its stop."""
+SENTINEL = "died-in-crew"
+"""The file in the job's folder that tells later processes of the crew to live."""
 
 _CUT = 40  # bytes: less than a record, less than a page of the frontier's log
 
@@ -144,14 +162,38 @@ def _wrapped(method: Callable[..., Any], here: Callable[[tuple[Any, ...]], None]
 
 
 def main() -> int:
-    name, _, number = sys.argv[1].partition("@")
-    arguments = sys.argv[2:]
+    fault, *arguments = sys.argv[1:]
     folder = next(Path(argument.removeprefix("--job=")) for argument in arguments if argument.startswith("--job="))
+    if fault.startswith("in-crew:"):
+        return _in_crew(fault.removeprefix("in-crew:"), folder)
+    of_crew = fault if fault.startswith("crew:") else "crew:"
+    crawler.crew.PROGRAM = ("-P", "-m", "benchmarks.faults", f"in-{of_crew}", f"--job={folder}")
+    if of_crew != fault:
+        _arm(fault, POINTS, folder)
+    return crawl(arguments)
+
+
+def _arm(fault: str, points: Mapping[str, Point], folder: Path) -> None:
+    name, _, number = fault.partition("@")
     if name == "write":
         limit(int(number))
     else:
-        arm(POINTS[name], int(number or 1), folder)
-    return crawl(arguments)
+        arm(points[name], int(number or 1), folder)
+
+
+def _in_crew(fault: str, folder: Path) -> NoReturn:
+    """Be a process of the crew, and die if that is wanted and no other has."""
+    number, descriptor = sys.argv[-2:]
+    if not fault:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.getrlimit(resource.RLIMIT_FSIZE)[1],) * 2)  # see `limit`
+        member.main(int(descriptor))
+    with suppress(FileExistsError):
+        (folder / SENTINEL).touch(exist_ok=False)
+        points = {
+            name: replace(point, torn=point.torn and f"pages-{number}.jsonl") for name, point in CREW_POINTS.items()
+        }
+        _arm(fault, points, folder)
+    member.main(int(descriptor))
 
 
 if __name__ == "__main__":

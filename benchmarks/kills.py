@@ -5,7 +5,7 @@ has exactly one record; and a kill costs no more than what was under way and wha
 kills come while the crawler starts and recovers, crawls, commits, is stopped and closes: by the clock, at each point of
 `benchmarks/faults.py`, and inside writes. A kill, not a power cut: what the system has, it keeps.
 
-    python -m benchmarks.kills [--kills=300] [--seed=N]
+    python -m benchmarks.kills [--kills=300] [--seed=N] [--processes=1]
 """
 
 import argparse
@@ -13,23 +13,23 @@ import asyncio
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
 import statistics
 import sys
 import tempfile
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.faults import POINTS
-from benchmarks.generated import Web
-from benchmarks.web import Connection, Rendered, Shape, Shelf
+from benchmarks.faults import CREW_POINTS, POINTS, SENTINEL
+from benchmarks.web import Shape
+from benchmarks.witness import Served, serving
 
 __all__ = ["SHAPE", "Broken", "Death", "Killer", "Left", "Served", "kill_often", "left", "send", "serving"]
 
@@ -41,78 +41,18 @@ BATCHES = 0.2
 SLACK = 1.0
 """Seconds that a busy machine may take longer."""
 KINDS = ("start", "crawl", "stop", "write", "point")
+"""Of the whole crawl, or of its first process, with which the crew ends."""
+OF_CREW = ("crew", "crew write", "crew point")
+"""Of one process of the crew; the crawl goes on."""
 _KILLED = {-signal.SIGKILL, -signal.SIGXFSZ}
 _ENDED = {0, 130, -signal.SIGINT}  # the last: Ctrl-C came while the interpreter, all done, took itself down
 _PATIENCE = 60.0  # seconds
+_CREW_BEGINS = re.compile(r"crew process (\d+) is number (\d+)$")
+_CREW_DIED = re.compile(r"error: crew process \d+ was killed by SIG(?:KILL|XFSZ); \d+ URLs are handed out again\n")
 
 
 class Broken(Exception):  # noqa: N818 - not an error of this program
     """The crawler did not keep a promise; the message is one line."""
-
-
-class Served(Shelf):
-    """A generated web that writes down what it is asked for, and when."""
-
-    def __init__(self, web: Web) -> None:
-        super().__init__(web)
-        self.web = web
-        self.port = 0
-        self.asked: list[tuple[float, str]] = []  # monotonic seconds and URL, robots.txt included
-        self._enough: tuple[int, asyncio.Event] = (0, asyncio.Event())
-        self._connections = 0
-        self._deserted = asyncio.Event()
-        self._deserted.set()
-
-    def connected(self, change: int) -> None:
-        """A client has come (1) or gone (-1)."""
-        self._connections += change
-        if self._connections:
-            self._deserted.clear()
-        else:
-            self._deserted.set()
-
-    async def deserted(self) -> None:
-        """Wait until all clients are gone: what a killed one has asked for is written down then."""
-        await self._deserted.wait()
-
-    def get(self, host: bytes, target: bytes) -> Rendered:
-        self.asked.append((time.monotonic(), f"http://{host.decode('ascii')}{target.decode('ascii')}"))
-        number, event = self._enough
-        if len(self.asked) >= number:
-            event.set()
-        return super().get(host, target)
-
-    async def more(self, number: int) -> None:
-        """Wait until so many more requests have come."""
-        self._enough = (len(self.asked) + number, asyncio.Event())
-        await self._enough[1].wait()
-
-
-class _Counted(Connection):
-    def __init__(self, served: Served, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(served, loop)
-        self._served = served
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._served.connected(1)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self._served.connected(-1)
-
-
-@asynccontextmanager
-async def serving(shape: Shape) -> AsyncIterator[Served]:
-    """Serve a web from this very process, so that one clock times requests and kills."""
-    loop = asyncio.get_running_loop()
-    served = Served(Web(shape))
-    server = await loop.create_server(lambda: _Counted(served, loop), "127.0.0.1", 0)
-    served.port = server.sockets[0].getsockname()[1]
-    try:
-        yield served
-    finally:
-        server.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +60,7 @@ class Left:
     """What lies in a job folder after a kill, all of it allowed."""
 
     noted: dict[str, int | None]  # URL and status of the records that the frontier knows of
-    beyond: int  # bytes of pages.jsonl behind them, which the next start cuts off
+    beyond: int  # bytes behind them, which the next start cuts off
     states: dict[int, int]  # URLs by their state, as the file has it
 
 
@@ -133,33 +73,36 @@ _WAITING, _IN_HAND, _CRAWLED, _FAILED = range(4)  # states as the file has them
 
 def left(folder: Path) -> Left:
     """Look at a job that nobody runs, without touching it. Raises Broken for a state that must never be."""
-    pages = folder / "pages.jsonl"
-    content = pages.read_bytes() if pages.exists() else b""
-    known, position = _frontier(folder)
-    if len(content) < position:
-        raise Broken(f"pages.jsonl has {len(content)} bytes, fewer than the {position} that were noted")
+    known, positions = _frontier(folder)
     noted: dict[str, int | None] = {}
-    for line in content[:position].splitlines(keepends=True):
-        if not line.endswith(b"\n"):
-            raise Broken("the noted position is not the end of a line")
-        record = json.loads(line)
-        if record["url"] in noted:
-            raise Broken(f"{record['url']} has two records")
-        noted[record["url"]] = record["status"]
+    beyond: list[bytes] = []
+    for part in {*positions, *(path.stem for path in folder.glob("pages*.jsonl"))}:
+        pages, position = folder / f"{part}.jsonl", positions.get(part, 0)
+        content = pages.read_bytes() if pages.exists() else b""
+        if len(content) < position:
+            raise Broken(f"{pages.name} has {len(content)} bytes, fewer than the {position} that were noted")
+        for line in content[:position].splitlines(keepends=True):
+            if not line.endswith(b"\n"):
+                raise Broken("the noted position is not the end of a line")
+            record = json.loads(line)
+            if record["url"] in noted:
+                raise Broken(f"{record['url']} has two records")
+            noted[record["url"]] = record["status"]
+        beyond += content[position:].splitlines(keepends=True)
     settled = {url for url, (state, _) in known.items() if state in (_CRAWLED, _FAILED)}
     if settled != noted.keys():
         raise Broken(f"records and frontier disagree on {sorted(settled ^ noted.keys())[:3]}")
-    for line in content[position:].splitlines(keepends=True):
+    for line in beyond:
         if line.endswith(b"\n") and known[url := json.loads(line)["url"]][0] not in (_WAITING, _IN_HAND):
             raise Broken(f"{url} is settled, with a record that was not noted")
     if orphans := [url for url, (_, parent) in known.items() if parent not in (None, _CRAWLED)]:
         raise Broken(f"{orphans[0]} is known from a page that is not crawled")
     states = Counter(state for state, _ in known.values())
-    return Left(noted, len(content) - position, states)
+    return Left(noted, sum(map(len, beyond)), states)
 
 
-def _frontier(folder: Path) -> tuple[dict[str, tuple[int, int | None]], int]:
-    """Of each URL its state and its parent's, and the noted position; from a copy, since to open it is to mend it."""
+def _frontier(folder: Path) -> tuple[dict[str, tuple[int, int | None]], dict[str, int]]:
+    """Of each URL its state and its parent's, and the noted positions; from a copy, since to open it is to mend it."""
     with tempfile.TemporaryDirectory() as scratch:
         for path in folder.glob("frontier.sqlite*"):
             if path.suffix != ".sqlite-shm":  # what it says of the log is worthless without the process
@@ -168,10 +111,10 @@ def _frontier(folder: Path) -> tuple[dict[str, tuple[int, int | None]], int]:
             if (said := db.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
                 raise Broken(f"frontier.sqlite is corrupt: {said.splitlines()[0]}")
             if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                return {}, 0
-            position = db.execute("SELECT position FROM stores WHERE name = 'jsonl/pages'").fetchone()
+                return {}, {}
+            stores = db.execute("SELECT name, position FROM stores").fetchall()
             known = {url: (state, parent) for url, state, parent in db.execute(_KNOWN)}
-            return known, position[0] if position else 0
+            return known, {name.removeprefix("jsonl/"): position for name, position in stores}
 
 
 def send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
@@ -197,6 +140,7 @@ class Killer:
 
     web: Served
     folder: Path
+    processes: int = 1
     deaths: list[Death] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -204,7 +148,7 @@ class Killer:
 
     async def at_random(self, chance: random.Random) -> bool:
         """Start it, and kill it sometime; False when it came to its end before. Raises Broken."""
-        kind = chance.choice(KINDS)
+        kind = chance.choice(KINDS if self.processes == 1 else KINDS + OF_CREW)
         process = await self.start(self._fault(kind, chance))
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -217,6 +161,10 @@ class Killer:
         return await self.after(process, kind)
 
     def _fault(self, kind: str, chance: random.Random) -> str | None:
+        if kind == "crew point":
+            return f"crew:{chance.choice(list(CREW_POINTS))}@{chance.randint(1, 4)}"
+        if kind == "crew write":
+            return f"crew:write@{chance.randint(0, 300_000)}"
         if kind == "point":
             return f"{chance.choice(list(POINTS))}@{chance.randint(1, 4)}"
         if kind == "write":
@@ -232,11 +180,29 @@ class Killer:
         await asyncio.sleep(chance.uniform(0, 0.15))
         if kind == "crawl":
             return send(process, signal.SIGKILL)
+        if kind in OF_CREW:
+            if kind == "crew":
+                self.kill_one_of_crew(chance)
+            await self.web.more(chance.randint(20, 100))
         send(process, signal.SIGINT)  # some points, and some writes, come only at the end
         if kind == "stop":
             await asyncio.sleep(chance.uniform(0, 0.2))
             send(process, signal.SIGKILL)
         return None
+
+    def kill_one_of_crew(self, chance: random.Random) -> None:
+        """Kill a process of the crew, if there is one yet."""
+        if crew := self.crew():
+            with suppress(ProcessLookupError):
+                os.kill(chance.choice(crew), signal.SIGKILL)
+
+    def crew(self) -> list[int]:
+        """The numbers of the crew's processes in this run, as the log tells them."""
+        latest: dict[str, int] = {}
+        for line in (self.folder / "crawl.log").read_text()[self._logged :].splitlines():
+            if found := _CREW_BEGINS.search(line):
+                latest[found[1]] = int(found[2])
+        return list(latest.values())
 
     async def at(self, point: str, *, stop_after: int | None = None) -> bool:
         """Start it, to die at a point of `benchmarks/faults.py`; False when it never came there. Raises Broken."""
@@ -255,9 +221,13 @@ class Killer:
     async def start(self, fault: str | None = None) -> asyncio.subprocess.Process:
         """Start the crawler, as a user does or to die at a point."""
         self._began = len(self.web.asked)
+        log = self.folder / "crawl.log"
+        self._logged = log.stat().st_size if log.exists() else 0
+        (self.folder / SENTINEL).unlink(missing_ok=True)
         program = ["crawl.py"] if fault is None else ["-m", "benchmarks.faults", fault]
         return await asyncio.create_subprocess_exec(
             *(sys.executable, *program, f"--job={self.folder}", "--port=off", "--delay=0", "--retries=0"),
+            f"--processes={self.processes}",
             *(f"--concurrency={CONCURRENCY}", f"--per-host={CONCURRENCY}", *self.web.web.seeds(self.web.port)),
             cwd=ROOT,
             stdin=asyncio.subprocess.DEVNULL,
@@ -271,9 +241,13 @@ class Killer:
         said = (await process.stderr.read()).decode()
         async with asyncio.timeout(_PATIENCE):
             await self.web.deserted()
-        if process.returncode not in _KILLED | _ENDED or said:
+        crew_died = len(_CREW_DIED.findall(said))
+        if process.returncode not in _KILLED | _ENDED or _CREW_DIED.sub("", said) or crew_died > 1:
             raise Broken(f"{kind}: exit {process.returncode}, saying {said.strip()!r}")
         what = left(self.folder)
+        if crew_died and process.returncode in _ENDED:
+            self._note(self._death_in_crew(kind, what))
+            return True
         if process.returncode not in _KILLED:
             return False
         asked = self.web.asked[self._began :]
@@ -281,11 +255,24 @@ class Killer:
         last = asked[-1][0] if asked else 0.0  # not the time of the kill, of which a busy machine may tell us late
         lately = sum(at > last - BATCHES - SLACK for at, _ in asked)
         again = len({url for _, url in lost})
-        death = Death(kind, again, CONCURRENCY + lately, last - lost[0][0] if lost else 0.0, what.beyond)
-        if death.again > death.allowed:
-            raise Broken(f"{kind}: {death.again} URLs will be asked for again, more than {death.allowed}")
-        self.deaths.append(death)
+        self._note(Death(kind, again, CONCURRENCY + lately, last - lost[0][0] if lost else 0.0, what.beyond))
         return True
+
+    def _death_in_crew(self, kind: str, what: Left) -> Death:
+        """What it cost that one of the crew died: the rest has asked again for what that one had, or will."""
+        asked = [(at, url) for at, url in self.web.asked[self._began :] if urlsplit(url).path != "/robots.txt"]
+        first: dict[str, float] = {}
+        again = [(at, first[url]) for at, url in asked if first.setdefault(url, at) < at]
+        later = first.keys() - what.noted.keys()
+        died = min((at for at, _ in again), default=asked[-1][0] if asked else 0.0)  # or a moment before
+        oldest = min([before for _, before in again] + [first[url] for url in later], default=died)
+        lately = sum(died - BATCHES - SLACK < at <= died for at, _ in asked)
+        return Death(kind, len(again) + len(later), CONCURRENCY + lately, died - oldest, what.beyond)
+
+    def _note(self, death: Death) -> None:
+        if death.again > death.allowed:
+            raise Broken(f"{death.kind}: {death.again} URLs are asked for again, more than {death.allowed}")
+        self.deaths.append(death)
 
     async def to_the_end(self) -> None:
         """Let it come to its end, and look at the whole. Raises Broken."""
@@ -316,14 +303,14 @@ class Killer:
             raise Broken("a robots.txt was asked for more often than the crawler started")
 
 
-async def kill_often(kills: int, seed: int, shape: Shape = SHAPE) -> list[Death]:
+async def kill_often(kills: int, seed: int, shape: Shape = SHAPE, processes: int = 1) -> list[Death]:
     """So many kills, of as many jobs as it takes. Raises Broken, naming the job's number."""
     chance = random.Random(seed)
     deaths: list[Death] = []
     async with serving(shape) as web:
         with tempfile.TemporaryDirectory() as scratch:
             while len(deaths) < kills:
-                killer = Killer(web, Path(scratch, "job"))
+                killer = Killer(web, Path(scratch, "job"), processes)
                 while len(deaths) + len(killer.deaths) < kills and await _goes_on(killer, chance):
                     pass
                 await killer.to_the_end()
@@ -344,7 +331,7 @@ def table(deaths: Sequence[Death]) -> str:
         "| kill | kills | asked for again: median | most | oldest of it, s: median | most | with bytes cut off |",
         "|---|---|---|---|---|---|---|",
     ]
-    for kind in (*KINDS, "all"):
+    for kind in (*KINDS, *OF_CREW, "all"):
         some = [death for death in deaths if kind in (death.kind, "all")]
         if some:
             again, ages = [death.again for death in some], [death.age for death in some]
@@ -359,10 +346,11 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m benchmarks.kills", allow_abbrev=False)
     parser.add_argument("--kills", type=int, default=300, help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the moments; a new one each time")
+    parser.add_argument("--processes", type=int, default=1, help="(default: %(default)s)")
     options = parser.parse_args()
-    print(f"{options.kills} kills, seed {options.seed}", flush=True)
+    print(f"{options.kills} kills, seed {options.seed}, processes {options.processes}", flush=True)
     try:
-        deaths = asyncio.run(kill_often(options.kills, options.seed))
+        deaths = asyncio.run(kill_often(options.kills, options.seed, processes=options.processes))
     except Broken as error:
         print(f"broken: {error}")
         return 1

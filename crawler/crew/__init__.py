@@ -33,7 +33,7 @@ from storage.record import StoreError
 
 log = logging.getLogger(__name__)
 
-PROGRAM = ("-P", "-m", "crawler.crew")
+PROGRAM: tuple[str, ...] = ("-P", "-m", "crawler.crew")
 """What the interpreter is told to run; -P: whatever lies in the folder where the user is must not be imported."""
 _HOME = Path(__file__).resolve().parent.parent.parent
 _SHARE = 1.5  # workers of a process, as a multiple of its share of --concurrency: hosts do not fall evenly
@@ -218,7 +218,7 @@ class _Post:
         ours, theirs = socket.socketpair()
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, *PROGRAM, str(theirs.fileno())),
+                *(sys.executable, *PROGRAM, str(self.number), str(theirs.fileno())),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), *([crew.lock] if crew.lock is not None else [])],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_HOME), os.environ.get("PYTHONPATH", "")])},

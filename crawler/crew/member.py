@@ -62,7 +62,7 @@ def _end_with(descriptor: int) -> None:
     os._exit(_ORPHAN)
 
 
-class _Told:
+class Told:
     """What the rooms of this process say to those of the first one."""
 
     def __init__(self, wire: Wire[Report, Order]) -> None:
@@ -116,7 +116,7 @@ class _Member:
 
     def __init__(self, begin: Begin, wire: Wire[Report, Order]) -> None:
         settings = begin.settings
-        self._told = _Told(wire)
+        self._told = Told(wire)
         self._queue: Queue[Request] = Queue()
         self._guard = Guard(settings.private, map(urls.host, begin.seeds), begin.pinned)
         self._guard.told = lambda host, addresses: wire.send(Pin(host, tuple(addresses)))
