@@ -23,9 +23,9 @@ class Run:
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """The lines of pages.jsonl; each must be whole."""
-        path = self.folder / "pages.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        """The lines of pages.jsonl, or of the parts that several processes wrote; each must be whole."""
+        parts = sorted(self.folder.glob("pages*.jsonl"))
+        return [json.loads(line) for path in parts for line in path.read_text().splitlines()]
 
     @property
     def by_url(self) -> dict[str, dict[str, Any]]:
@@ -41,6 +41,10 @@ class Run:
         return summary
 
 
+DEFAULTS = ["--port=off"]
+"""What a crawl is started with, unless the test says something else of it."""
+
+
 class Crawl:
     """A crawl that runs. `folder` is its job."""
 
@@ -53,8 +57,9 @@ class Crawl:
         """Start the crawler in the folder `folder.parent`, with `--job=folder` unless a job is named."""
         if not any(argument.startswith("--job") for argument in arguments):
             arguments = (f"--job={folder}", *arguments)
-        if not any(argument.startswith("--port") for argument in arguments):
-            arguments = ("--port=off", *arguments)
+        for default in DEFAULTS:
+            if not any(argument.startswith(default.partition("=")[0]) for argument in arguments):
+                arguments = (default, *arguments)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             str(ROOT / "crawl.py"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import crawling
 from tests.crawling import QUICK, ROOT, Crawl, Run, crawl
 from tests.site import Page, Site
 
@@ -43,9 +44,20 @@ FIELDS = [
 ]
 
 
+@pytest.fixture(autouse=True, params=[1, 3])
+def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything holds for one process, and for a crew."""
+    monkeypatch.setattr(crawling, "DEFAULTS", [*crawling.DEFAULTS, f"--processes={request.param}"])
+
+
 def command(*arguments: str) -> str:
     """The crawler's command for a shell."""
-    return shlex.join([sys.executable, str(ROOT / "crawl.py"), *arguments])
+    return shlex.join([sys.executable, str(ROOT / "crawl.py"), *crawling.DEFAULTS, *arguments])
+
+
+def written(job: Path) -> list[bytes]:
+    """The lines of all records."""
+    return [line for path in job.glob("pages*.jsonl") for line in path.read_bytes().splitlines()]
 
 
 def least_distance(run: Run) -> float:
@@ -83,7 +95,7 @@ async def test_the_summary_says_what_happened(site: Site, job: Path) -> None:
     assert summary["statuses"] == {"200": 2, "404": 1}
     assert summary["skipped"] == {"scope": 1}
     assert "Finished: 3 pages" in run.out
-    assert str(job / "pages.jsonl") in run.out
+    assert all(str(path) in run.out for path in (*job.glob("pages*.jsonl"), job / "summary.json"))
     log = (job / "crawl.log").read_text().splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]+ ", line) for line in log)
 
@@ -431,12 +443,12 @@ async def test_too_few_open_files_are_named(site: Site, job: Path) -> None:
 async def test_more_hosts_than_open_files_are_all_crawled(site: Site, job: Path) -> None:
     site.page("/")
     seeds = [site.url("/", f"h{number}.localhost") for number in range(300)]
-    crawl_all = command("--port=off", "--delay=0", "--concurrency=40", f"--job={job}", *seeds)
+    crawl_all = command("--delay=0", "--concurrency=40", f"--job={job}", *seeds)
     process = await asyncio.create_subprocess_shell(
         f"ulimit -n 200; exec {crawl_all}", stdout=asyncio.subprocess.DEVNULL
     )
     assert await process.wait() == 0
-    assert sum(b'"status":200' in line for line in (job / "pages.jsonl").read_bytes().splitlines()) == 300
+    assert sum(b'"status":200' in line for line in written(job)) == 300
 
 
 async def test_max_time_that_comes_before_any_answer_is_no_failure(site: Site, job: Path) -> None:
@@ -448,10 +460,10 @@ async def test_max_time_that_comes_before_any_answer_is_no_failure(site: Site, j
 @pytest.mark.parametrize("streams", [">&-", "<&- >&- 2>&-"])
 async def test_closed_standard_streams_do_no_harm(site: Site, job: Path, streams: str) -> None:
     site.page("/", "/a")
-    crawl_it = command("--port=off", "--delay=0", f"--job={job}", site.url("/"))
+    crawl_it = command("--delay=0", f"--job={job}", site.url("/"))
     process = await asyncio.create_subprocess_shell(f"exec {crawl_it} {streams}")
     assert await process.wait() == 0
-    assert len((job / "pages.jsonl").read_bytes().splitlines()) == 2
+    assert len(written(job)) == 2
 
 
 async def test_no_seed_that_answers_is_exit_3(job: Path) -> None:
@@ -588,8 +600,8 @@ async def test_a_closed_standard_output_does_not_stop_the_crawl(site: Site, job:
     site.page("/", *(f"/{number}" for number in range(20)))
     reading, writing = os.pipe()
     os.close(reading)
-    command = (sys.executable, str(ROOT / "crawl.py"), f"--job={job}", "--port=off", *QUICK, site.url("/"))
-    process = await asyncio.create_subprocess_exec(*command, stdout=writing)
+    crawl_it = shlex.split(command(f"--job={job}", *QUICK, site.url("/")))
+    process = await asyncio.create_subprocess_exec(*crawl_it, stdout=writing)
     os.close(writing)
     assert await process.wait() == 0
-    assert len((job / "pages.jsonl").read_text().splitlines()) == 21
+    assert len(written(job)) == 21

@@ -171,8 +171,9 @@ class _Member:
 async def _work(end: socket.socket) -> None:
     wire: Wire[Report, Order] = await Wire.over(end)
     messages = aiter(wire)
-    begin = await anext(messages)
-    assert isinstance(begin, Begin)
+    begin = await anext(messages, None)
+    if not isinstance(begin, Begin):
+        return  # the first process has gone before it said anything
     logging.basicConfig(level=begin.settings.log_level.upper(), handlers=[_Log(wire)])
     await _Member(begin, wire).work(messages)
     await wire.close()
