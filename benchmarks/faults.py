@@ -19,8 +19,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Literal, NoReturn
 
-import crawler.crew
-from crawler.crew import member
+from crawler.crew import member, post
 from crawler.run import main as crawl
 
 __all__ = ["POINTS", "Point"]
@@ -167,7 +166,7 @@ def main() -> int:
     if fault.startswith("in-crew:"):
         return _in_crew(fault.removeprefix("in-crew:"), folder)
     of_crew = fault if fault.startswith("crew:") else "crew:"
-    crawler.crew.PROGRAM = ("-P", "-m", "benchmarks.faults", f"in-{of_crew}", f"--job={folder}")
+    post.PROGRAM = ("-P", "-m", "benchmarks.faults", f"in-{of_crew}", f"--job={folder}")
     if of_crew != fault:
         _arm(fault, POINTS, folder)
     return crawl(arguments)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tornado.queues import Queue
 
-from crawler.crew import Crew
+from crawler.crew import Crew, CrewError, Rooms
 from crawler.explain import Explainer
 from crawler.fetcher import Fetcher
 from crawler.frontier import Frontier, FrontierError
@@ -64,24 +64,10 @@ class Engine:
         self._gate.opened = self._scheduler.wake
         self._commit.committed = self._scheduler.added
         self._workers = Workers(settings.concurrency, self._queue, self._scheduler, fetcher, self._scope, self._ledger)
-        self._crew = (
-            Crew(
-                processes,
-                settings,
-                seeds,
-                fetcher.guard,
-                lock,
-                frontier,
-                places,
-                self._scope,
-                self._queue,
-                self._scheduler,
-                self._commit,
-                self._ledger,
-            )
-            if processes > 1
-            else None
-        )
+        self._crew: Crew | None = None
+        if processes > 1:
+            rooms = Rooms(settings, seeds, fetcher.guard, lock, frontier, places, self._scheduler, self._commit)
+            self._crew = Crew(processes, rooms, self._scope, self._queue, self._ledger)
         self._hands: Hands = self._crew or self._workers
         self._scheduler.hands = self._hands
         self._commit.admit = self._hands.admit
@@ -141,6 +127,8 @@ class Engine:
         self.state = "finished" if finished else "stopped"
         self._tell()
         log.info("the crawl has %s: %s", self.state, self._frontier.counts())
+        if died is not None and isinstance(error := died.exception(), CrewError):
+            raise error
         if died is not None:
             raise RuntimeError(f"the task {died.get_name()!r} died") from died.exception()
         return self.state

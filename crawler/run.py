@@ -19,6 +19,7 @@ import parsers
 import storage
 from crawler import explain, frontier, loops, progress
 from crawler import fetcher as fetching
+from crawler.crew import CrewError
 from crawler.engine import Engine
 from crawler.export import ExportError, export, writing
 from crawler.frontier import FrontierError, Reader
@@ -84,6 +85,9 @@ def _run(arguments: Sequence[str]) -> int:
     except (SettingsError, JobError, FrontierError, StoreError, ExportError, status.ListenError, DemoError) as error:
         print(f"crawl.py: {error}", file=sys.stderr)  # noqa: T201 - the one line that the user must see
         return USAGE
+    except CrewError as error:
+        print(f"crawl.py: {error}", file=sys.stderr)  # noqa: T201 - as above
+        return BUG
 
 
 def _look_into(settings: Settings) -> int:
