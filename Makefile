@@ -2,13 +2,14 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+PEERS = .venv-peers
 ARGS = --concurrency=200 --seeds=seeds.txt
 TESTS =
 PYTEST_ARGS =
 LOCK_ARGS =
 
 RUN = $(VENV)/bin/python
-INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+INSTALL = -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 LOCK = uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-find-links \
 	--no-emit-index-url --no-header
 
@@ -18,7 +19,7 @@ OTHER_PYTHONS = $(if $(filter python3,$(PYTHON)),python3.13 python3.12 python3.1
 # An upgrade of the system's Python leaves a .venv that runs without what was installed in it.
 BROKEN := $(shell $(RUN) -c 'import pip' 2>/dev/null || echo broken)
 
-.PHONY: help crawl test check setup bench lock clean broken
+.PHONY: help crawl test check setup bench peers lock clean broken
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -43,16 +44,20 @@ setup: $(VENV)/.core ## only make .venv with what a crawl needs
 bench: $(VENV)/.core ## measure how many pages a second this machine crawls
 	@exec $(RUN) -m benchmarks.throughput
 
+peers: $(PEERS)/.peers ## make .venv-peers with the crawlers that benchmarks compare with
+	@echo "Ready. Next: $(RUN) -m benchmarks.frontier --scrapy"
+
 lock: ## write requirements*.txt anew from pyproject.toml; LOCK_ARGS=--upgrade for newer versions
 	@command -v uv >/dev/null || { echo "uv is missing: see https://docs.astral.sh/uv/" >&2; exit 2; }
 	@$(LOCK) $(LOCK_ARGS) pyproject.toml -o requirements.txt
 	@$(LOCK) $(LOCK_ARGS) --extra dev pyproject.toml -o requirements-dev.txt
+	@$(LOCK) $(LOCK_ARGS) --group peers -o requirements-peers.txt
 
-clean: ## remove .venv and all caches; jobs/ stays
-	@rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+clean: ## remove .venv, .venv-peers and all caches; jobs/ stays
+	@rm -rf "$(VENV)" $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamps .core and .dev are written last, so an install that was interrupted is done again.
+# The stamps .core, .dev and .peers are written last, so an install that was interrupted is done again.
 $(VENV)/.core: requirements.txt $(BROKEN)
 	@found=; \
 	for python in "$(PYTHON)" $(OTHER_PYTHONS); do \
@@ -73,10 +78,16 @@ $(VENV)/.core: requirements.txt $(BROKEN)
 	fi; \
 	echo "Making $(VENV) with Python $$version"; \
 	"$$python" -m venv --clear "$(VENV)" || { rm -rf "$(VENV)"; exit 2; }
-	@$(INSTALL) -r requirements.txt
+	@$(RUN) $(INSTALL) -r requirements.txt
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.core
 	@echo "Installing what the tests need"
-	@$(INSTALL) -r requirements-dev.txt
+	@$(RUN) $(INSTALL) -r requirements-dev.txt
+	@touch $@
+
+$(PEERS)/.peers: requirements-peers.txt $(VENV)/.core
+	@echo "Making $(PEERS)"
+	@$(RUN) -m venv --clear $(PEERS) || { rm -rf $(PEERS); exit 2; }
+	@$(PEERS)/bin/python $(INSTALL) -r requirements-peers.txt
 	@touch $@

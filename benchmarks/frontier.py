@@ -9,9 +9,11 @@ which a machine that does other things too troubles less. Disk is what the files
 Beside it the raw parts: rows put into a bare SQLite table, and a Python set of the same strings. Leaves out: an event
 loop that is busy with a crawl, a disk that is slower than the system's cache of it.
 
-    python -m benchmarks.frontier [--sizes=100000,1000000] [--large]
+    python -m benchmarks.frontier [--sizes=100000,1000000] [--large] [--scrapy]
 
-`--large` measures 10,000,000 URLs too: 3 GB of disk, some minutes.
+`--large` measures the frontier with 10,000,000 URLs too: 3 GB of disk, some minutes. `--scrapy` puts what a Scrapy job
+does beside each of the sizes: 1,000,000 take it 2 minutes, ten times as many at least ten times as long.
+`peers/scrapy_frontier.py` says what is measured there.
 """
 
 import argparse
@@ -19,64 +21,20 @@ import asyncio
 import json
 import os
 import platform
-import random
-import resource
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+from benchmarks.growth import BATCH, CALL, FINISHED, PAGE, SAMPLE, Figures, Watch, batches, known, peak, text
 from crawler import frontier
 from crawler.model import Finished, Found
 
-_HOST = 1_000  # URLs of a host
-_PAGE = 50  # new links of a page
-_PAGES = 100  # pages of a batch
-_FINISHED = 1_000  # URLs that are claimed and finished together
-_CALL = 5_000  # known URLs that are found again in one call
-_SAMPLE = 200_000  # how many URLs are found again, and how many are claimed and finished, at most
-
-Figures = dict[str, float]
-
-
-def url(number: int, size: int) -> str:
-    """The URLs, some 60 characters each: neighbours lie on different hosts, as the links of a page may."""
-    host = number % max(1, size // _HOST)
-    return f"https://host-{host}.example/articles/section-{number % 97}/page-{number}.html"
-
-
-def batches(size: int, length: int) -> Iterator[list[str]]:
-    """All URLs, so many at a time."""
-    for first in range(0, size, length):
-        yield [url(number, size) for number in range(first, min(first + length, size))]
-
-
-def peak() -> int:
-    """The most memory that this process has held, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-class Watch:
-    """Adds up what the clock and the processor show."""
-
-    def __init__(self) -> None:
-        self.clock = self.processor = 0.0
-
-    def __enter__(self) -> None:
-        self.clock -= time.perf_counter()
-        self.processor -= time.process_time()
-
-    def __exit__(self, *_: object) -> None:
-        self.clock += time.perf_counter()
-        self.processor += time.process_time()
-
-    def rates(self, name: str, count: int) -> Figures:
-        """So many a second."""
-        return {name: count / self.clock, f"{name}_processor": count / self.processor}
+_LARGE = 10_000_000
+_PEERS = Path(".venv-peers/bin/python")
 
 
 async def crawl(folder: Path, size: int) -> Figures:
@@ -89,8 +47,8 @@ async def crawl(folder: Path, size: int) -> Figures:
     figures: Figures = {}
 
     watch = Watch()
-    for links in batches(size, _PAGES * _PAGE):
-        pages = [Found(links[first : first + _PAGE], 1, seed.id) for first in range(0, len(links), _PAGE)]
+    for links in batches(size, BATCH):
+        pages = [Found(links[first : first + PAGE], 1, seed.id) for first in range(0, len(links), PAGE)]
         with watch:
             await urls.finish([Finished(seed.id, "waiting", 0, found=pages)], {"jsonl": 0})
             (seed,) = await urls.claim({"seed.example:443": 1}, 0.0)
@@ -99,30 +57,28 @@ async def crawl(folder: Path, size: int) -> Figures:
     figures["memory"] = peak()
     figures["memory_url"] = (peak() - before) / size
 
-    draw = random.Random(1)
     watch = Watch()
-    for _ in range(_SAMPLE // _CALL):
-        again = [url(draw.randrange(size), size) for _ in range(_CALL)]
+    for again in known(size):
         with watch:
             new = await urls.add(Found(again, 2))
         assert new == 0
-    figures |= watch.rates("known", _SAMPLE)
+    figures |= watch.rates("known", SAMPLE)
 
-    sample = min(size // 2, _SAMPLE)
-    watch = Watch()
-    for _ in range(sample // _FINISHED):
+    sample = min(size // 2, SAMPLE)
+    watch, claims = Watch(), Watch()
+    for _ in range(sample // FINISHED):
         wants: dict[str, int] = {}
         hosts = list(urls.waiting(0.0))
-        for number in range(_FINISHED):
+        for number in range(FINISHED):
             host = hosts[number * 7919 % len(hosts)]
             wants[host] = wants.get(host, 0) + 1
         with watch:
-            requests = await urls.claim(wants, 0.0)
+            with claims:
+                requests = await urls.claim(wants, 0.0)
             await urls.finish([Finished(r.id, "crawled", r.attempt, 200) for r in requests], {"jsonl": 1})
-    figures |= watch.rates("finished", urls.counts().crawled)
+    figures |= watch.rates("finished", urls.counts().crawled) | claims.rates("claimed", urls.counts().crawled)
     await urls.close()
-    text = sum(len(url(number, size)) for number in range(size))
-    figures["disk_url"] = (sum(path.stat().st_size for path in folder.iterdir()) - text) / size
+    figures["disk_url"] = (sum(path.stat().st_size for path in folder.iterdir()) - text(size)) / size
     return figures
 
 
@@ -144,7 +100,7 @@ def raw(folder: Path, size: int) -> Figures:
     with closing(sqlite3.connect(folder / "raw.sqlite", isolation_level=None)) as db:
         db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE rows (url TEXT, n INT)")
         watch = Watch()
-        for urls in batches(size, _PAGES * _PAGE):
+        for urls in batches(size, BATCH):
             rows = [(each, 1) for each in urls]
             with watch:
                 db.execute("BEGIN")
@@ -152,14 +108,13 @@ def raw(folder: Path, size: int) -> Figures:
                 db.execute("COMMIT")
         figures |= watch.rates("raw_rows", size)
     before = peak()
-    known = {each for urls in batches(size, _CALL) for each in urls}
+    everything = {each for urls in batches(size, CALL) for each in urls}
     figures["raw_memory_url"] = (peak() - before) / size
-    draw = random.Random(1)
-    again = [url(draw.randrange(size), size) for _ in range(_SAMPLE)]
+    again = [each for urls in known(size) for each in urls]
     watch = Watch()
     with watch:
-        assert all(each in known for each in again)
-    figures |= watch.rates("raw_known", _SAMPLE)
+        assert all(each in everything for each in again)
+    figures |= watch.rates("raw_known", SAMPLE)
     return figures
 
 
@@ -170,25 +125,68 @@ PARTS: dict[str, Callable[[Path, int], Figures]] = {
 }
 
 
+def run(part: str, size: int, folder: str, *command: str) -> Figures:
+    """The figures of one part, from a process of its own."""
+    options = [f"--part={part}", f"--folder={folder}", f"--sizes={size}"]
+    done = subprocess.run([*command, *options], stdout=subprocess.PIPE, check=True)
+    return dict(json.loads(done.stdout))
+
+
 def measure(size: int) -> Figures:
-    """All figures of one size, each part in a process of its own."""
-    figures: Figures = {}
+    """All figures of one size."""
+    command = (sys.executable, "-m", "benchmarks.frontier")
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
-        for part, place in (("crawl", folder), ("start", folder), ("raw", other)):
-            command = [sys.executable, "-m", "benchmarks.frontier", f"--part={part}", f"--folder={place}"]
-            done = subprocess.run([*command, f"--sizes={size}"], stdout=subprocess.PIPE, check=True)
-            figures |= json.loads(done.stdout)
-    return figures
+        return (
+            run("crawl", size, folder, *command)
+            | run("start", size, folder, *command)
+            | run("raw", size, other, *command)
+        )
+
+
+def measure_scrapy(size: int, variant: str) -> Figures:
+    """Those of one size that a Scrapy job has too."""
+    command = (str(_PEERS), "-m", "benchmarks.peers.scrapy_frontier", f"--variant={variant}")
+    with tempfile.TemporaryDirectory() as folder:
+        return run("crawl", size, folder, *command) | run("start", size, folder, *command)
+
+
+def columns(sizes: list[int], scrapy: bool, large: bool) -> Iterator[tuple[str, Figures]]:
+    """Heading and figures of each column."""
+    for size in sizes:
+        yield f"{size:,}", measure(size)
+        if scrapy:
+            yield f"{size:,}: Scrapy", measure_scrapy(size, "default")
+            yield f"{size:,}: Scrapy, one queue", measure_scrapy(size, "fifo")
+    if large:
+        yield f"{_LARGE:,}", measure(_LARGE)
+
+
+def versions(scrapy: bool) -> str:
+    """What is measured, and where."""
+    names = [f"Python {platform.python_version()}", f"SQLite {sqlite3.sqlite_version}"]
+    if scrapy:
+        asked = [str(_PEERS), "-c", "from importlib.metadata import version; print(version('scrapy'))"]
+        names.append("Scrapy " + subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=True).stdout.strip())
+    return ", ".join([*names, f"{os.cpu_count()} cores"])
 
 
 def rate(figures: Figures, name: str) -> str:
     return f"{figures[name]:,.0f} ({figures[name + '_processor']:,.0f})"
 
 
+def cell(shown: Callable[[Figures], str], figures: Figures) -> str:
+    """What a row shows of a column. Scrapy has no raw parts, and no finish: what it has claimed it has forgotten."""
+    try:
+        return shown(figures)
+    except KeyError:
+        return "n/a"
+
+
 ROWS: dict[str, Callable[[Figures], str]] = {
     "new links added a second": lambda f: rate(f, "added"),
     "known links turned away a second": lambda f: rate(f, "known"),
     "claims and finishes a second": lambda f: rate(f, "finished"),
+    "claims alone a second": lambda f: rate(f, "claimed"),
     "memory (a URL)": lambda f: f"{f['memory'] / 1e6:,.0f} MB ({f['memory_url']:.1f} bytes)",
     "disk beyond the text, a URL": lambda f: f"{f['disk_url']:.1f} bytes",
     "start of a second process": lambda f: f"{f['start']:.2f} s ({f['start_processor']:.2f})",
@@ -203,6 +201,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--sizes", default="100000,1000000")
     parser.add_argument("--large", action="store_true")
+    parser.add_argument("--scrapy", action="store_true")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -210,13 +209,15 @@ def main() -> None:
     if arguments.part:
         print(json.dumps(PARTS[arguments.part](arguments.folder, sizes[0])))
         return
-    sizes += [10_000_000] * arguments.large
-    columns = [measure(size) for size in sizes]
-    print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores\n")
-    print("| URLs known | " + " | ".join(f"{size:,}" for size in sizes) + " |")
-    print("|---|" + "---|" * len(sizes))
+    if arguments.scrapy and not _PEERS.exists():
+        print(f"{_PEERS.parts[0]} is missing, which has Scrapy in it: run `make peers`", file=sys.stderr)
+        raise SystemExit(2)
+    print(versions(arguments.scrapy) + "\n")
+    headings, figures = zip(*columns(sizes, arguments.scrapy, arguments.large), strict=True)
+    print("| URLs known | " + " | ".join(headings) + " |")
+    print("|---|" + "---|" * len(headings))
     for name, shown in ROWS.items():
-        print(f"| {name} | " + " | ".join(shown(figures) for figures in columns) + " |")
+        print(f"| {name} | " + " | ".join(cell(shown, column) for column in figures) + " |")
 
 
 if __name__ == "__main__":

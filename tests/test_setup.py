@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ FAKE = """\
 case "$*" in
 "-c import sys; print(sys.version"*) echo {version} ;;
 "-c import ensurepip, venv") exit {ensurepip} ;;
-"-m venv --clear "*) rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python; echo venv >>installed; exit {venv} ;;
+"-m venv --clear "*) rm -rf "$4"; mkdir -p "$4/bin"; cp "$0" "$4/bin/python"; echo venv >>installed; exit {venv} ;;
 "-m pip install "*) for file; do :; done; echo "$file" >>installed; [ ! -e pip-fails ] ;;
 esac
 """
@@ -38,6 +39,7 @@ def tree(tmp_path: Path) -> Path:
     shutil.copy(HOME / "Makefile", tree)
     (tree / "requirements.txt").touch()
     (tree / "requirements-dev.txt").touch()
+    (tree / "requirements-peers.txt").touch()
     return tree
 
 
@@ -91,7 +93,7 @@ def complaint(result: subprocess.CompletedProcess[str]) -> list[str]:
 
 def test_help_is_what_make_alone_shows(make: Make) -> None:
     shown = make().stdout
-    for target in ("crawl", "test", "check", "setup", "bench", "lock", "clean", "help"):
+    for target in ("crawl", "test", "check", "setup", "bench", "peers", "lock", "clean", "help"):
         assert f"make {target}\t" in shown
 
 
@@ -118,6 +120,49 @@ def test_the_tests_need_more_and_get_it_once(make: Make, python: Install, tree: 
     assert installed(tree) == ["requirements-dev.txt"]
     assert make("test").returncode == make("check").returncode == make("setup").returncode == 0
     assert installed(tree) == []
+
+
+def test_peers_live_in_a_venv_of_their_own(make: Make, python: Install, tree: Path) -> None:
+    python()
+    result = make("peers")
+    assert result.stdout.splitlines()[-2:] == [
+        "Making .venv-peers",
+        "Ready. Next: .venv/bin/python -m benchmarks.frontier --scrapy",
+    ]
+    assert installed(tree) == ["venv", "requirements.txt", "venv", "requirements-peers.txt"]
+    assert (tree / ".venv-peers/bin/python").exists()
+    assert make("peers").returncode == make("setup").returncode == 0
+    assert installed(tree) == []
+
+
+def test_peers_that_are_missing_are_named_with_their_remedy(tmp_path: Path) -> None:
+    """Relative to where it is run, as the commands of the documentation are."""
+    result = subprocess.run(
+        [sys.executable, "-m", "benchmarks.frontier", "--scrapy", "--sizes=1000"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(HOME)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert result.stderr == ".venv-peers is missing, which has Scrapy in it: run `make peers`\n"
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-peers.txt"])
+def test_requirements_are_locked(name: str) -> None:
+    """One version of each with its hashes, for every platform, and no place to look for them."""
+    text = (HOME / name).read_text().replace("\\\n", " ")
+    requirements = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    assert requirements
+    for line in requirements:
+        assert re.fullmatch(r"[a-z0-9-]+==[^ ]+( ; .+?)?( +--hash=sha256:[0-9a-f]{64})+", line), line
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_the_crawler_needs_no_peer(name: str) -> None:
+    assert "scrapy==" not in (HOME / name).read_text()
 
 
 def test_new_requirements_are_installed(make: Make, python: Install, tree: Path) -> None:
