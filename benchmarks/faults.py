@@ -28,6 +28,7 @@ _STORE = "storage.jsonl:JsonlStore"
 _FRONTIER = "crawler.frontier.sqlite:SqliteFrontier"
 _TABLES = "crawler.frontier.layout"
 _TOLD = "crawler.crew.member:Told"
+_MEMORY = "crawler.frontier.loading"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ POINTS = {
     "open/begin": Point(_FRONTIER, "open", "before"),
     "open/create": Point(_TABLES, "create", "before"),
     "open/created": Point(_TABLES, "create", "after"),  # in the transaction
-    "open/loaded": Point(_TABLES, "load", "after"),  # in the transaction
+    "open/loaded": Point(_MEMORY, "load", "after"),  # in the transaction
     "open/end": Point(_FRONTIER, "open", "after"),
     "cut-back/begin": Point(_STORE, "open", "before"),
     "cut-back/end": Point(_STORE, "open", "after"),

@@ -12,10 +12,12 @@ rest until a time, or in neither because its slots are taken; then `started` or 
 import heapq
 import itertools
 import time
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from operator import attrgetter
 
 from crawler.model import Answer, Failure, Request
 from parsers.page import Response
@@ -93,11 +95,13 @@ class Hosts:
         return host
 
     def offer(self, requests: Iterable[Request], now: float, *, first: bool = False) -> None:
-        """Put requests into their hosts' windows, at the end or (`first`) at the front."""
+        """Put requests into their hosts' windows, by the frontier's order or (`first`) at the front."""
         for request in requests:
             host = self.meet(request.host)
             if first:
                 host.window.appendleft(request)
+            elif host.window and request.rank < host.window[-1].rank:  # found after the others were claimed
+                host.window.insert(bisect_right(host.window, request.rank, key=attrgetter("rank")), request)
             else:
                 host.window.append(request)
             self.windowed += 1

@@ -10,6 +10,13 @@ State = Literal["waiting", "in_hand", "crawled", "failed", "refused"]
 """Of a URL in the frontier. waiting: to be asked for, perhaps not before it is due; in_hand: handed out by `claim`;
 crawled: answered, with any status; failed: given up without an answer; refused: never asked for, with a reason."""
 
+Order = Literal["breadth", "depth", "priority"]
+"""Which URLs of a host come first, once its seeds have: those nearest to a seed, the deepest, or the most important."""
+
+USUAL_PRIORITY = 0.5
+"""Of a URL for which nobody names another. Priorities go from 0.0 to 1.0, with this default, as sitemaps.org has them:
+https://www.sitemaps.org/protocol.html, <priority>."""
+
 
 @dataclass(slots=True, frozen=True)
 class Request:
@@ -22,6 +29,7 @@ class Request:
     parent: str | None  # the URL on which this one was first found
     attempt: int = 1  # 1 for the first
     hops: int = 0  # redirects in a row that led here
+    rank: int = 0  # in the frontier's order: of a host's URLs those of the smallest come first
 
 
 @dataclass(slots=True, frozen=True)
@@ -33,6 +41,7 @@ class Found:
     parent: int | None = None  # the frontier's number of the page
     hops: int = 0
     refused: str | None = None  # a code of reasons.py: keep them as refused instead of waiting
+    priority: float = USUAL_PRIORITY  # kept in tenths
 
 
 @dataclass(slots=True, frozen=True)

@@ -191,7 +191,7 @@ async def _crawl(job: Job, settings: Settings, seeds: Sequence[str]) -> int:
         places = storage.Places(settings.store, job.folder)
         engine = Engine(
             settings,
-            frontier.make(settings.frontier, job.folder),
+            frontier.make(settings.frontier, job.folder, settings.order),
             places,
             fetcher,
             seeds,

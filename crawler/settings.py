@@ -29,6 +29,7 @@ from crawler.kinds import (
     size,
     text,
 )
+from crawler.model import Order
 from crawler.options import CommandLine, SettingsError, definitions, nearest, setting
 from parsers import urls
 
@@ -75,6 +76,13 @@ class Settings:
     )
     exclude: tuple[re.Pattern[str], ...] = setting(
         (), many(regex()), "follow no URL in which one of these is found", group="What to crawl"
+    )
+    order: Order = setting(
+        "breadth",
+        choice("breadth", "depth", "priority", metavar="ORDER"),
+        "which URLs of a host come first, after its seeds: breadth (the nearest to a seed), depth (the deepest) or"
+        " priority (the highest)",
+        group="What to crawl",
     )
     max_pages: int | None = setting(
         None, optional(integer(1)), "end after so many pages of the job", group="How much", unit="pages"

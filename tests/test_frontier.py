@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -31,7 +32,7 @@ from hypothesis.stateful import (
 
 from crawler.frontier import FRONTIERS, REVOCABLE, Counts, Frontier, FrontierError, Known, make
 from crawler.frontier.sqlite import SqliteFrontier
-from crawler.model import Finished, Found, Request, State
+from crawler.model import Finished, Found, Order, Request, State
 from parsers.urls import host
 
 A, B = "a.example:80", "b.example:443"
@@ -134,7 +135,9 @@ async def test_a_seed_is_claimed_and_finished_with_what_it_led_to(frontier: Fron
     assert await frontier.add(Found(a("seed"), depth=0)) == 1
     assert dict(frontier.waiting(NOW)) == {A: 1}
     (request,) = await frontier.claim({A: 1}, NOW)
-    assert dataclasses.replace(request, id=0) == Request(0, a("seed")[0], A, depth=0, parent=None, attempt=1, hops=0)
+    assert dataclasses.replace(request, id=0, rank=0) == Request(
+        0, a("seed")[0], A, depth=0, parent=None, attempt=1, hops=0
+    )
     assert frontier.counts() == Counts(in_hand=1)
     assert dict(frontier.waiting(NOW)) == {}
 
@@ -143,7 +146,7 @@ async def test_a_seed_is_claimed_and_finished_with_what_it_led_to(frontier: Fron
     assert frontier.counts().pages == 1
     assert dict(frontier.waiting(NOW)) == {A: 2, B: 1}
     moved, *others = await claim_all(frontier)
-    assert dataclasses.replace(moved, id=0) == Request(0, b("r")[0], B, depth=0, parent=a("seed")[0], hops=1)
+    assert dataclasses.replace(moved, id=0, rank=0) == Request(0, b("r")[0], B, depth=0, parent=a("seed")[0], hops=1)
     assert urls(others) == a("x", "y")
     assert [one.parent for one in others] == a("seed", "seed")
     await everything(frontier)
@@ -485,7 +488,8 @@ async def test_close_may_be_called_twice_and_before_open(name: str, tmp_path: Pa
 class Model:
     """The contract in its plainest form: one list, walked through for every question."""
 
-    def __init__(self) -> None:
+    def __init__(self, order: Order) -> None:
+        self.order = order
         self.known: list[dict[str, Any]] = []
         self.positions: dict[str, int] = {}
 
@@ -500,23 +504,35 @@ class Model:
                 self.known.append(
                     {"url": url, "state": "refused" if found.refused else "waiting", "depth": found.depth,
                      "hops": found.hops, "parent": parent, "attempts": 0, "status": None, "reason": found.refused,
-                     "due": 0.0}
+                     "due": 0.0, "priority": found.priority}
                 )  # fmt: skip
             elif found.refused is None and one["state"] == "waiting":
                 one.update(depth=min(one["depth"], found.depth), hops=min(one["hops"], found.hops))
+                one.update(priority=max(one["priority"], found.priority))
             elif found.refused is None and one["state"] == "refused" and one["reason"] in REVOCABLE:
                 one.update(state="waiting", reason=None, depth=found.depth, hops=found.hops)
+                one.update(priority=max(one["priority"], found.priority))
         return len(self.known) - before
+
+    def place(self, one: dict[str, Any]) -> tuple[float, ...]:
+        """The smallest comes first."""
+        seed, age = one["depth"] == 0, self.known.index(one)
+        places = {
+            "breadth": (one["depth"], -one["priority"], age),
+            "depth": (not seed, -one["depth"], -age),
+            "priority": (not seed, -one["priority"], one["depth"], age),
+        }
+        return places[self.order]
 
     def claimable(self, host_: str, now: float) -> list[dict[str, Any]]:
         mine = [o for o in self.known if host(o["url"]) == host_ and o["state"] == "waiting" and o["due"] <= now]
-        return sorted(mine, key=lambda one: one["depth"])  # a stable sort: the oldest first within a depth
+        return sorted(mine, key=self.place)
 
     def claim(self, wants: dict[str, int], now: float) -> list[dict[str, Any]]:
         taken = [one for host_, count in wants.items() for one in self.claimable(host_, now)[:count]]
         for one in taken:
             one.update(state="in_hand", due=0.0)
-        return sorted(taken, key=lambda one: (one["depth"], self.known.index(one)))
+        return sorted(taken, key=self.place)
 
     def restarted(self) -> None:
         for one in self.known:
@@ -531,7 +547,9 @@ FINDINGS = st.builds(
     depth=st.integers(0, 4),
     hops=st.integers(0, 2),
     refused=st.sampled_from([None, None, None, "max_depth", "max_redirects", "robots"]),
+    priority=st.sampled_from([0.5, 0.5, 0.5, 0.9, 0.1, 1.0]),
 )
+ORDERS = st.sampled_from(get_args(Order))
 ENDS = st.tuples(
     st.sampled_from(get_args(State)).filter(lambda state: state != "in_hand"),
     st.sampled_from([None, 200, 503]),
@@ -550,10 +568,13 @@ class FrontierMachine(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.folders = [Path(tempfile.mkdtemp())]
-        self.frontier = make(self.name, self.folders[0])
-        self.model = Model()
         self.in_hand: dict[str, Request] = {}
         self.now = NOW
+
+    @initialize(order=ORDERS)
+    def begin(self, order: Order) -> None:
+        self.model = Model(order)
+        self.frontier = make(self.name, self.folders[0], order)
         self.do(self.frontier.open())
 
     def do(self, step: Any) -> Any:
@@ -614,23 +635,25 @@ class FrontierMachine(RuleBasedStateMachine):
             one["state"] = "waiting"
         self.do(self.frontier.release([request.id for request in given_back]))
 
-    @rule(url=st.sampled_from(POOL))
-    def drop(self, url: str) -> None:
+    @rule(url=st.sampled_from(POOL), reason=st.sampled_from(["robots_unreachable", "max_host_pages"]))
+    def drop(self, url: str, reason: str) -> None:
         mine = [one for one in self.model.known if host(one["url"]) == host(url)]
         fresh = [one for one in mine if one["state"] == "waiting" and not one["attempts"]]
         for one in fresh:
-            one.update(state="refused", reason="robots_unreachable")
-        assert self.do(self.frontier.drop(host(url), "robots_unreachable")) == len(fresh)
+            one.update(state="refused", reason=reason)
+        assert self.do(self.frontier.drop(host(url), reason)) == len(fresh)
 
     @rule(seconds=st.integers(1, 5))
     def time_passes(self, seconds: int) -> None:
         self.now += seconds
 
     @precondition(lambda self: self.frontier.durable)
-    @rule()
-    def close_and_open_again(self) -> None:
+    @rule(order=ORDERS)
+    def close_and_open_again(self, order: Order) -> None:
         self.do(self.frontier.close())
+        self.frontier = make(self.name, self.folders[-1], order)
         self.do(self.frontier.open())
+        self.model.order = order
         self.model.restarted()
         self.in_hand.clear()
 
@@ -641,7 +664,7 @@ class FrontierMachine(RuleBasedStateMachine):
         self.folders.append(Path(tempfile.mkdtemp()))
         shutil.copytree(self.folders[-2], self.folders[-1], dirs_exist_ok=True)
         self.do(self.frontier.close())
-        self.frontier = make(self.name, self.folders[-1])
+        self.frontier = make(self.name, self.folders[-1], self.model.order)
         self.do(self.frontier.open())
         self.model.restarted()
         self.in_hand.clear()
@@ -660,7 +683,7 @@ class FrontierMachine(RuleBasedStateMachine):
 
     def plain(self, one: dict[str, Any]) -> dict[str, Any]:
         """Without what `scan` does not show, and a due time that has come as none."""
-        return {key: value for key, value in one.items() if key not in ("hops", "due")} | {
+        return {key: value for key, value in one.items() if key not in ("hops", "due", "priority")} | {
             "due": one["due"] if one["due"] > self.now else 0.0
         }
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.frontier.membership import ASK, Membership, level
+from crawler.frontier.membership import ASK, NEAREST, Membership, level
+from crawler.frontier.order import USUAL
 from crawler.frontier.queues import Queues
 
 
@@ -31,9 +32,17 @@ def test_every_member_is_found_and_nothing_else(expected: int) -> None:
 
 def test_a_level_says_what_can_be_passed_over() -> None:
     members = Membership()
-    members.add(urls(0, 4), 1, [0, 2, ASK, level(300, 0)])
+    members.add(urls(0, 4), 1, [0, 2, ASK, level(300, 0, USUAL)])
     numbers = dict(zip(urls(0, 4), range(1, 5), strict=True))
-    for depth, above in ((None, []), (0, [1, 2, 3]), (1, [1, 2, 3]), (2, [2, 3]), (255, [2, 3]), (70_000, [2, 3])):
+    for depth, above in (
+        (None, []),
+        (NEAREST, [0, 1, 2, 3]),
+        (0, [1, 2, 3]),
+        (1, [1, 2, 3]),
+        (2, [2, 3]),
+        (255, [2, 3]),
+        (70_000, [2, 3]),
+    ):
         unknown, found = members.sift(urls(0, 5), depth)
         assert unknown == urls(4, 5)
         assert found == {url: numbers[url] for place in above for url in urls(place, place + 1)}
@@ -42,9 +51,13 @@ def test_a_level_says_what_can_be_passed_over() -> None:
     assert members.find(urls(2, 3)[0]) == 3
 
 
-@pytest.mark.parametrize(("depth", "hops", "expected"), [(0, 0, 0), (254, 0, 254), (255, 0, ASK), (3, 1, ASK)])
-def test_only_what_fits_is_a_level(depth: int, hops: int, expected: int) -> None:
-    assert level(depth, hops) == expected
+@pytest.mark.parametrize(
+    ("depth", "hops", "priority", "expected"),
+    [(0, 0, 5, 0), (254, 0, 10, 254), (255, 0, 5, ASK), (3, 1, 5, ASK), (3, 0, 4, ASK)],
+)
+def test_only_what_fits_is_a_level(depth: int, hops: int, priority: int, expected: int) -> None:
+    """A priority below the usual one is raised by any usual finding."""
+    assert level(depth, hops, priority) == expected
 
 
 STEPS = st.lists(
@@ -52,31 +65,37 @@ STEPS = st.lists(
 )
 
 
-@given(steps=STEPS)
-def test_a_queue_is_in_order_whatever_comes_and_goes(steps: Sequence[tuple[str, int, int]]) -> None:
-    queues = Queues()
+@given(steps=STEPS, youngest_first=st.booleans())
+def test_a_queue_is_in_order_whatever_comes_and_goes(
+    steps: Sequence[tuple[str, int, int]], youngest_first: bool
+) -> None:
+    queues = Queues(youngest_first=youngest_first)
     expected: set[tuple[int, int]] = set()
+
+    def in_order() -> list[tuple[int, int]]:
+        return sorted(expected, key=lambda one: (one[0], -one[1] if youngest_first else one[1]))
+
     youngest = 60
-    for step, depth, number in steps:
+    for step, rank, number in steps:
         if step == "append":
             numbers = range(youngest, youngest + number)
             youngest += number
-            queues.append("a", depth, numbers)
-            expected |= {(depth, each) for each in numbers}
+            queues.append("a", rank, numbers)
+            expected |= {(rank, each) for each in numbers}
         elif step == "put":
-            queues.put("a", depth, number)
-            expected.add((depth, number))
+            queues.put("a", rank, number)
+            expected.add((rank, number))
         elif step == "remove":
-            assert queues.remove("a", depth, number) == ((depth, number) in expected)
-            expected.discard((depth, number))
+            assert queues.remove("a", rank, number) == ((rank, number) in expected)
+            expected.discard((rank, number))
         else:
-            for each in sorted(expected)[:number]:
+            for each in in_order()[:number]:
                 assert queues.remove("a", *each)
                 expected.discard(each)
-        assert queues.heads("a", 10_000) == [each for _, each in sorted(expected)]
-        assert queues.heads("a", 3) == [each for _, each in sorted(expected)[:3]]
+        assert queues.heads("a", 10_000) == [each for _, each in in_order()]
+        assert queues.heads("a", 3) == [each for _, each in in_order()[:3]]
     queues.remove_all("a", frozenset(range(0, 10_000, 2)))
-    assert queues.heads("a", 10_000) == [each for _, each in sorted(expected) if each % 2]
+    assert queues.heads("a", 10_000) == [each for _, each in in_order() if each % 2]
 
 
 def test_a_long_queue_gives_back_what_was_taken() -> None:

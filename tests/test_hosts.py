@@ -2,6 +2,7 @@
 
 import heapq
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -49,6 +50,14 @@ def test_hosts_take_turns() -> None:
     hosts.offer([request(1, "a:80"), request(2, "a:80"), request(3, "a:80")], now=0.0)
     hosts.offer([request(11, "b:80"), request(12, "b:80")], now=0.0)
     assert ids(hosts, 0.0) == [1, 11, 2, 12, 3]
+
+
+def test_a_window_keeps_the_order_of_the_frontier() -> None:
+    hosts = Hosts(delay=0, slots=10)
+    for number, rank in ((1, 20), (2, 30), (3, 10), (4, 20), (5, 30)):
+        hosts.offer([replace(request(number), rank=rank)], now=0.0)
+    hosts.offer([replace(request(6), rank=50)], now=0.0, first=True)
+    assert ids(hosts, 0.0) == [6, 3, 1, 4, 2, 5]
 
 
 def test_a_slow_host_does_not_hold_up_the_others() -> None:

@@ -6,7 +6,8 @@ was in hand when the crawl died is waiting again after `open`. "Nothing to claim
 
 Hosts are named as `parsers.urls.host` names them. Times are seconds since the epoch, because they outlive the process.
 All backends keep this contract and pass `tests/test_frontier.py`; a weaker promise is an attribute one can see.
-A new backend is a class with the methods `of_job(folder)` and `reader_of_job(folder)`, and a line in `FRONTIERS`.
+A new backend is a class with the methods `of_job(folder, order)` and `reader_of_job(folder)`, and a line in
+`FRONTIERS`.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from crawler.model import Finished, Found, Request, State
+from crawler.model import Finished, Found, Order, Request, State
 
 FRONTIERS = {
     "sqlite": "crawler.frontier.sqlite:SqliteFrontier",
@@ -104,12 +105,12 @@ class Frontier(Reader, Protocol):
 
         A known URL keeps its state and its parent, with one exception: one that was refused for the way it was found
         (`REVOCABLE`) becomes waiting when it is found by a way that is not refused, and takes that way's depth and
-        hops. One that waits takes the smaller of its depths and of its hops. A refused finding changes nothing about
-        a known URL.
+        hops. One that waits takes the smaller of its depths and of its hops. Both take the higher of their priorities.
+        A refused finding changes nothing about a known URL.
         """
 
     async def claim(self, wants: Mapping[str, int], now: float) -> list[Request]:
-        """Hand out up to so many URLs of each host, of those that are due: nearest to a seed first, then oldest.
+        """Hand out up to so many URLs of each host, of those that are due: the first in the frontier's order.
 
         A `now` smaller than an earlier one is taken as that one: what is due stays due. Raises FrontierError.
         """
@@ -158,9 +159,12 @@ class Frontier(Reader, Protocol):
         """Keep a small text under a key, such as a host's robots.txt, replacing what was there."""
 
 
-def make(name: str, folder: Path) -> Frontier:
-    """The frontier that a setting names, for the job in this folder; nothing is opened yet. Raises FrontierError."""
-    frontier: Frontier = _backend(name).of_job(folder)
+def make(name: str, folder: Path, order: Order = "breadth") -> Frontier:
+    """The frontier that a setting names, for the job in this folder; nothing is opened yet. Raises FrontierError.
+
+    The order in which it hands out the URLs of a host (see order.py) may be another in each run of a job.
+    """
+    frontier: Frontier = _backend(name).of_job(folder, order)
     return frontier
 
 

@@ -5,8 +5,9 @@ found nearer; a row of `fates` comes when a URL is settled; what has none waits.
 file at all, so after a kill it waits. There is no index beside the numbers: two made adding seven times slower at a
 million URLs, and ever slower from there.
 
-How it works: which URLs are known, and which may be claimed, is answered from the `Index` in memory, which `load` makes
-by one pass over the file. The statements here change the file alone; the index is told once the transaction is kept.
+How it works: which URLs are known, and which may be claimed, is answered from the `Index` in memory, which is made by
+one pass over the file (see loading.py). The statements here change the file alone; the index is told once the
+transaction is kept.
 
 What comes in bulk goes through single statements over JSON arrays, not through `executemany` or rows of a result: after
 every step of a statement the thread waits for the interpreter's lock, for milliseconds while the loop is busy, and a
@@ -15,7 +16,6 @@ batch has thousands of links.
 
 import sqlite3
 import sys
-from collections import Counter, defaultdict
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,20 +24,19 @@ import orjson
 
 from crawler.frontier import REVOCABLE, FrontierError, Known
 from crawler.frontier.index import Added, Index, Nearer, New
-from crawler.frontier.membership import ASK
-from crawler.frontier.tally import Tally
+from crawler.frontier.membership import NEAREST
+from crawler.frontier.order import USUAL, in_order, rank, tenths
 from crawler.model import Finished, Found, Request, State
 from parsers.urls import host as host_of
 
 _CODES: dict[State, int] = {"waiting": 0, "in_hand": 1, "crawled": 2, "failed": 3, "refused": 4}
 """States as the file has them, and as the statements below write them: never to be changed. It never has 1."""
-_STATES = {code: state for state, code in _CODES.items()}
+STATES = {code: state for state, code in _CODES.items()}
 
 APPLICATION = 0x57535054  # "WSPT": tells the file from those of other programs
-NUMBER = 2  # the schema's number; another number is another file
+NUMBER = 3  # the schema's number; another number is another file
 OLDEST_SQLITE = (3, 33)
 _STRICT = "STRICT" if sqlite3.sqlite_version_info >= (3, 37) else ""
-_LOADED = 50_000  # URLs that `load` reads at once: 30 MB
 
 _SCHEMA = f"""
 CREATE TABLE hosts (id INTEGER PRIMARY KEY, name TEXT NOT NULL) {_STRICT};
@@ -47,7 +46,8 @@ CREATE TABLE urls (
     host INTEGER NOT NULL REFERENCES hosts (id),
     parent INTEGER REFERENCES urls (id),
     depth INTEGER NOT NULL,
-    hops INTEGER NOT NULL
+    hops INTEGER NOT NULL,
+    priority INTEGER NOT NULL DEFAULT {USUAL}  -- tenths
 ) {_STRICT};
 CREATE TABLE fates (
     id INTEGER PRIMARY KEY REFERENCES urls (id),
@@ -95,7 +95,7 @@ FROM json_each(?)
 
 _READ = """
 SELECT json_group_array(json_array(urls.id, urls.url, hosts.name, urls.depth, parents.url, coalesce(fates.attempts, 0),
-                                   urls.hops, coalesce(fates.state, 0), fates.reason))
+                                   urls.hops, urls.priority, coalesce(fates.state, 0), fates.reason))
 FROM json_each(:ids) AS given
 CROSS JOIN urls ON urls.id = given.value
 LEFT JOIN hosts ON hosts.id = urls.host
@@ -127,27 +127,6 @@ SELECT count(*) FROM fates CROSS JOIN urls USING (id)
 WHERE state IN (2, 3) AND (?1 IS NULL OR host = (SELECT id FROM hosts WHERE name = ?1))
 """
 
-# For `load`: a stretch of URLs with their levels (see membership.py), and the hosts and depths of those to be claimed.
-_LOAD = """
-SELECT json_group_array(url),
-       json_group_array(
-           CASE WHEN state = 4 AND reason IN (SELECT value FROM json_each(:revocable)) THEN :ask
-                WHEN state > 0 THEN 0
-                WHEN hops > 0 OR depth >= :ask THEN :ask
-                ELSE depth END
-       ),
-       json_group_array(CASE WHEN coalesce(state, 0) = 0 AND coalesce(due, 0) = 0 THEN host END),
-       json_group_array(depth)
-FROM urls LEFT JOIN fates USING (id)
-WHERE id BETWEEN :first AND :last
-"""
-
-_FATES = """
-SELECT host, state, CASE state WHEN 4 THEN reason END AS refused, due > 0 AS later, attempts > 0 AS asked, count(*)
-FROM fates CROSS JOIN urls USING (id)
-GROUP BY 1, 2, 3, 4, 5
-"""
-
 
 class _Way(NamedTuple):
     """How one batch found a URL: how it did first, and how near by findings that were not refused, if any."""
@@ -155,14 +134,15 @@ class _Way(NamedTuple):
     parent: int | None
     depth: int
     hops: int
+    tenths: int
     refused: str | None
-    nearest: tuple[int, int] | None  # the least depth, the least hops
+    nearest: tuple[int, int, int] | None  # the least depth, the least hops, the highest priority
 
-    def start(self) -> tuple[int, int, str | None]:
-        """Depth, hops and refusal with which the URL begins, if it is new."""
+    def start(self) -> tuple[int, int, int, str | None]:
+        """Depth, hops, priority and refusal with which the URL begins, if it is new."""
         if self.nearest and (self.refused is None or self.refused in REVOCABLE):
             return (*self.nearest, None)
-        return self.depth, self.hops, self.refused
+        return self.depth, self.hops, self.tenths, self.refused
 
 
 def is_new(db: sqlite3.Connection, file: Path) -> bool:
@@ -175,7 +155,9 @@ def is_new(db: sqlite3.Connection, file: Path) -> bool:
     if application != APPLICATION:
         raise FrontierError(f"{file} is a database of another program")
     if number != NUMBER:
-        raise FrontierError(f"{file} has layout {number}, of another version; this one knows {NUMBER}")
+        raise FrontierError(
+            f"{file} has layout {number}, of another version; this one knows {NUMBER}: --fresh starts over"
+        )
     return False
 
 
@@ -185,48 +167,6 @@ def create(db: sqlite3.Connection) -> None:
         db.execute(statement)
     db.execute(f"PRAGMA application_id = {APPLICATION}")
     db.execute(f"PRAGMA user_version = {NUMBER}")
-
-
-def load(db: sqlite3.Connection) -> tuple[Index, Tally]:
-    """Read all there is: about a second for a million URLs."""
-    names: dict[int, str] = dict(db.execute("SELECT id, name FROM hosts ORDER BY id"))
-    end = last(db)
-    index = Index({name: id_ for id_, name in names.items()}, expected=end)
-    waiting = Counter[int]()
-    for first in range(1, end + 1, _LOADED):
-        given = {"first": first, "last": min(first + _LOADED - 1, end), "ask": ASK, "revocable": _json(list(REVOCABLE))}
-        urls, levels, hosts, depths = map(orjson.loads, db.execute(_LOAD, given).fetchone())
-        index.members.add(urls, first, levels)
-        lines: defaultdict[tuple[int | None, int], list[int]] = defaultdict(list)
-        for id_, line in enumerate(zip(hosts, depths, strict=True), first):
-            lines[line].append(id_)
-        for (host, depth), ids in lines.items():
-            if host is not None:
-                index.queues.append(names[host], depth, ids)
-                waiting[host] += len(ids)
-    return index, _count(db, names, waiting)
-
-
-def _count(db: sqlite3.Connection, names: dict[int, str], waiting: Counter[int]) -> Tally:
-    """Count by state and host; `waiting`: how many URLs of each host may be claimed."""
-    found: dict[int, list[tuple[State, int, str | None, int]]] = {host: [] for host in names}
-    for host, code, refused, later, asked, number in db.execute(_FATES):
-        found[host].append((_STATES[code], number, refused, number if code == 0 and asked else 0))
-        if code == 0 and not later:
-            waiting[host] -= number
-    tally = Tally()
-    for host, name in names.items():
-        if waiting[host]:
-            tally.found(name, "waiting", waiting[host])
-        for state, number, refused, retrying in found[host]:
-            tally.found(name, state, number, refused=refused, retrying=retrying)
-    postponed = """
-    SELECT fates.id, name, due FROM fates CROSS JOIN urls USING (id) JOIN hosts ON hosts.id = host
-    WHERE state = 0 AND due > 0
-    """
-    for id_, name, due in db.execute(postponed):
-        tally.postponed(id_, name, due)
-    return tally
 
 
 def add(db: sqlite3.Connection, index: Index, findings: Sequence[Found], settled: Sequence[Finished] = ()) -> Added:
@@ -249,39 +189,47 @@ def _ways(index: Index, findings: Sequence[Found]) -> tuple[dict[str, _Way], dic
     ways: dict[str, _Way] = {}
     known: dict[str, int] = {}
     for found in findings:
-        unknown, above = index.members.sift(found.urls, None if found.refused else found.depth)
+        priority = tenths(found.priority)
+        looked_for = None if found.refused else NEAREST if priority > USUAL else found.depth
+        unknown, above = index.members.sift(found.urls, looked_for)
         known |= above
-        nearest = (found.depth, found.hops) if found.refused is None else None
-        way = _Way(found.parent, found.depth, found.hops, found.refused, nearest)
+        nearest = (found.depth, found.hops, priority) if found.refused is None else None
+        way = _Way(found.parent, found.depth, found.hops, priority, found.refused, nearest)
         for url in (*unknown, *above):
             first = ways.setdefault(url, way)
             if nearest is None or first.nearest == nearest:
                 continue
-            depth, hops = first.nearest or nearest
-            ways[url] = first._replace(nearest=(min(depth, found.depth), min(hops, found.hops)))
+            depth, hops, highest = first.nearest or (found.depth, found.hops, first.tenths)
+            nearer = min(depth, found.depth), min(hops, found.hops), max(highest, priority)
+            ways[url] = first._replace(nearest=nearer)
     return ways, known
 
 
 def _find_again(db: sqlite3.Connection, ways: dict[int, tuple[str, _Way]], in_hand: set[int], added: Added) -> None:
     """Change those of the known URLs, by number, that these ways change."""
-    places: dict[tuple[int, int], list[int]] = {}
-    for id_, url, host, before, _, _, hops_before, code, reason in _rows(db, _READ, {"ids": _json(list(ways))}):
+    places: dict[tuple[int, int, int], list[int]] = {}
+    for id_, url, host, old_depth, _, _, old_hops, old_priority, code, reason in _rows(
+        db, _READ, {"ids": _json(list(ways))}
+    ):
         given, way = ways[id_]
-        depth, hops = way.nearest or (before, hops_before)
+        before = old_depth, old_hops, old_priority
+        depth, hops, priority = way.nearest or before
         if id_ in in_hand or url != given:  # the latter: two URLs with one hash
             continue
+        priority = max(priority, old_priority)
         if code == 0:
-            depth, hops = min(depth, before), min(hops, hops_before)
-            if (depth, hops) == (before, hops_before):
+            depth, hops = min(depth, old_depth), min(hops, old_hops)
+            if (depth, hops, priority) == before:
                 continue
         elif code != 4 or reason not in REVOCABLE:
             added.closed.append(url)
             continue
-        added.nearer.append(Nearer(id_, url, host, depth, hops, before, reason if code == 4 else None))
-        places.setdefault((depth, hops), []).append(id_)
-    for (depth, hops), ids in places.items():
-        change = "UPDATE urls SET depth = ?, hops = ? WHERE id IN (SELECT value FROM json_each(?))"
-        db.execute(change, [depth, hops, _json(ids)])
+        refused = reason if code == 4 else None
+        added.nearer.append(Nearer(id_, url, host, depth, hops, priority, (old_depth, old_priority), refused))
+        places.setdefault((depth, hops, priority), []).append(id_)
+    for way_now, ids in places.items():
+        change = "UPDATE urls SET depth = ?, hops = ?, priority = ? WHERE id IN (SELECT value FROM json_each(?))"
+        db.execute(change, [*way_now, _json(ids)])
     readmitted = [one.id for one in added.nearer if one.refused is not None]
     if readmitted:
         change = "UPDATE fates SET state = 0, reason = NULL WHERE id IN (SELECT value FROM json_each(?))"
@@ -296,28 +244,34 @@ def _insert(db: sqlite3.Connection, index: Index, added: Added) -> None:
     if added.hosts:
         db.execute("INSERT INTO hosts (name, id) SELECT key, value FROM json_each(?)", [_json(added.hosts)])
     rows: dict[str, tuple[int, int | None, int, int]] = {}
+    unusual: dict[int, list[int]] = {}
     refused: dict[str, list[int]] = {}
     for id_, new in enumerate(added.new, len(index.members) + 1):
         rows[new.url] = hosts.get(new.host) or added.hosts[new.host], new.parent, new.depth, new.hops
+        if new.tenths != USUAL:
+            unusual.setdefault(new.tenths, []).append(id_)
         if new.refused is not None:
             refused.setdefault(new.refused, []).append(id_)
     if rows and db.execute(_INSERT, [_json(rows)]).lastrowid != len(index.members) + len(rows):
         raise sqlite3.IntegrityError("it was changed by another program")
+    for priority, ids in unusual.items():
+        db.execute("UPDATE urls SET priority = ? WHERE id IN (SELECT value FROM json_each(?))", [priority, _json(ids)])
     for reason, ids in refused.items():
         db.execute(_REFUSE, {"ids": _json(ids), "reason": reason})
 
 
 def claim(db: sqlite3.Connection, index: Index, wants: Mapping[str, int], ripe: Sequence[int]) -> list[Request]:
     """Hand out the heads of the hosts' queues, after those whose due time has come have joined them."""
-    for id_, _, host, depth, *_ in _rows(db, _READ, {"ids": _json(list(ripe))}) if ripe else ():
+    order = index.order
+    for id_, _, host, depth, _, _, _, priority, *_ in _rows(db, _READ, {"ids": _json(list(ripe))}) if ripe else ():
         if id_ not in index.in_hand:  # by a claim that overlaps this one
-            index.queues.put(host, depth, id_)
+            index.queues.put(host, rank(order, depth, priority), id_)
     ids = [id_ for host, count in wants.items() for id_ in index.queues.heads(host, count)]
     requests = [
-        Request(id_, url, host, depth, parent, attempts + 1, hops)
-        for id_, url, host, depth, parent, attempts, hops, *_ in _rows(db, _READ, {"ids": _json(ids)})
+        Request(id_, url, host, depth, parent, attempts + 1, hops, rank(order, depth, priority))
+        for id_, url, host, depth, parent, attempts, hops, priority, *_ in _rows(db, _READ, {"ids": _json(ids)})
     ]
-    return sorted(requests, key=lambda request: (request.depth, request.id))
+    return in_order(order, requests)
 
 
 def settle(db: sqlite3.Connection, finished: Sequence[Finished]) -> None:
@@ -376,7 +330,7 @@ def known(db: sqlite3.Connection, first: int, last: int, in_hand: Container[int]
     return [
         Known(url, "in_hand", depth, parent, attempts, status, reason, 0.0)
         if id_ in in_hand
-        else Known(url, _STATES[code], depth, parent, attempts, status, reason, due)
+        else Known(url, STATES[code], depth, parent, attempts, status, reason, due)
         for id_, url, code, depth, parent, attempts, status, reason, due in _rows(db, _KNOWN, (first, last))
     ]
 

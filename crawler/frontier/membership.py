@@ -10,7 +10,7 @@ bucket; at least 16 of them, so that they need not be kept. Buckets are added on
 in turn (linear hashing, W. Litwin 1980): no pause while a great table is made anew, and never half of it empty.
 
 The level says which findings of a known URL can be passed over without a look at the disk: a finding as deep as the
-level, or deeper, changes nothing. It may be too high, never too low.
+level, or deeper, changes nothing, unless its priority is higher than usual. It may be too high, never too low.
 
 Limitations: nothing is ever taken out. The hash is Python's own, of 64 bits, and worth nothing to another process: the
 texts are read at start. Who sets PYTHONHASHSEED gives the key away.
@@ -20,8 +20,12 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from struct import iter_unpack
 
+from crawler.frontier.order import USUAL
+
 ASK = 255
 """The level of a URL that any finding may change."""
+NEAREST = -1
+"""The depth to be given for a finding that may change any URL: every level is above it."""
 
 _RECORD = 11
 _HASH = 6
@@ -30,9 +34,9 @@ _BITS = 16  # of the hash, that are not in the record
 _FULL = 24  # records of a bucket, in the mean
 
 
-def level(depth: int, hops: int) -> int:
-    """The level of a URL that waits and was found so."""
-    return depth if depth < ASK and not hops else ASK
+def level(depth: int, hops: int, tenths: int) -> int:
+    """The level of a URL that waits and was found so; the last is its priority."""
+    return depth if depth < ASK and not hops and tenths >= USUAL else ASK
 
 
 class Membership:
@@ -51,7 +55,7 @@ class Membership:
     def sift(self, urls: Sequence[str], depth: int | None) -> tuple[list[str], dict[str, int]]:
         """The URLs that are not known, and those that are but whose level is above `depth`, with their numbers.
 
-        `depth` is that of the finding; None for one that is refused, which changes no known URL.
+        `depth` is that of the finding, or `NEAREST`; None for one that is refused, which changes no known URL.
         """
         unknown: list[str] = []
         above: dict[str, int] = {}

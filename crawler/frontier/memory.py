@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NoReturn, Self
 
 from crawler.frontier import REVOCABLE, FrontierError, Known
+from crawler.frontier.order import in_order, rank, tenths, youngest_first
 from crawler.frontier.tally import Tallied
-from crawler.model import Finished, Found, Request, State
+from crawler.model import Finished, Found, Order, Request, State
 from parsers.urls import host
 
 _BREATH = 1000  # URLs that `scan` yields before it lets the loop do something else
@@ -23,6 +24,7 @@ class _Url:
     parent: int | None
     depth: int
     hops: int
+    tenths: int  # its priority
     state: State
     reason: str | None
     attempts: int = 0
@@ -35,20 +37,21 @@ class MemoryFrontier(Tallied):
 
     durable = False
 
-    def __init__(self) -> None:
+    def __init__(self, order: Order = "breadth") -> None:
         super().__init__()
+        self._order: Order = order
         self._urls: list[_Url] = []  # the number of a URL is its place here, from 1
         self._by_url: dict[str, _Url] = {}
         self._queues: dict[str, list[tuple[int, int]]] = {}
-        """Of each host a heap of (depth, id). An entry that the URL has left behind, by another state or a smaller
-        depth, stays until it is met at the top."""
+        """Of each host a heap of places: rank and number, this below zero when the youngest comes first. An entry that
+        the URL has left behind, by another state or another place, stays until it is met at the top."""
         self._positions: dict[str, int] = {}
         self._notes: dict[str, str] = {}
 
     @classmethod
-    def of_job(cls, folder: Path) -> Self:
+    def of_job(cls, folder: Path, order: Order = "breadth") -> Self:
         """A frontier that leaves nothing in the job's folder."""
-        return cls()
+        return cls(order)
 
     @classmethod
     def reader_of_job(cls, folder: Path) -> NoReturn:
@@ -76,9 +79,8 @@ class MemoryFrontier(Tallied):
 
     def _keep(self, url: str, found: Found) -> None:
         state: State = "refused" if found.refused else "waiting"
-        new = _Url(
-            len(self._urls) + 1, url, host(url), found.parent, found.depth, found.hops, state, reason=found.refused
-        )
+        number, priority = len(self._urls) + 1, tenths(found.priority)
+        new = _Url(number, url, host(url), found.parent, found.depth, found.hops, priority, state, found.refused)
         self._urls.append(new)
         self._by_url[url] = new
         self._tally.found(new.host, state, refused=found.refused)
@@ -86,20 +88,28 @@ class MemoryFrontier(Tallied):
             self._queue(new)
 
     def _find_again(self, known: _Url, found: Found) -> None:
+        priority = max(known.tenths, tenths(found.priority))
         if known.state == "waiting":
-            nearer = found.depth < known.depth
-            known.depth = min(known.depth, found.depth)
-            known.hops = min(known.hops, found.hops)
-            if nearer and not known.due:
+            before = self._place(known)
+            known.depth, known.hops = min(known.depth, found.depth), min(known.hops, found.hops)
+            known.tenths = priority
+            if self._place(known) != before and not known.due:
                 self._queue(known)
         elif known.state == "refused" and known.reason in REVOCABLE:
-            self._tally.readmitted(known.host, known.reason)
-            known.state, known.depth, known.hops, known.reason = "waiting", found.depth, found.hops, None
-            self._queue(known)
+            known.depth, known.hops, known.tenths = found.depth, found.hops, priority
+            self._readmit(known, known.reason)
+
+    def _readmit(self, url: _Url, reason: str) -> None:
+        self._tally.readmitted(url.host, reason)
+        url.state, url.reason = "waiting", None
+        self._queue(url)
 
     def _queue(self, url: _Url) -> None:
         url.due = 0.0
-        heappush(self._queues.setdefault(url.host, []), (url.depth, url.id))
+        heappush(self._queues.setdefault(url.host, []), self._place(url))
+
+    def _place(self, url: _Url) -> tuple[int, int]:
+        return rank(self._order, url.depth, url.tenths), -url.id if youngest_first(self._order) else url.id
 
     async def claim(self, wants: Mapping[str, int], now: float) -> list[Request]:
         ripe = self._tally.ripe(now)
@@ -108,21 +118,21 @@ class MemoryFrontier(Tallied):
         self._tally.ripened(ripe)
 
         urls = [url for name, count in wants.items() for url in self._take(name, count)]
-        urls.sort(key=lambda url: (url.depth, url.id))
-        requests = [
-            Request(url.id, url.url, url.host, url.depth, self._url_of(url.parent), url.attempts + 1, url.hops)
-            for url in urls
-        ]
+        requests = in_order(self._order, map(self._request, urls))
         self._tally.claimed(requests)
         return requests
+
+    def _request(self, url: _Url) -> Request:
+        parent, place = self._url_of(url.parent), self._place(url)
+        return Request(url.id, url.url, url.host, url.depth, parent, url.attempts + 1, url.hops, place[0])
 
     def _take(self, name: str, count: int) -> list[_Url]:
         queue = self._queues.get(name, [])
         taken: list[_Url] = []
         while queue and len(taken) < count:
-            depth, id_ = heappop(queue)
-            url = self._urls[id_ - 1]
-            if url.state == "waiting" and url.depth == depth:
+            entry = heappop(queue)
+            url = self._urls[abs(entry[1]) - 1]
+            if url.state == "waiting" and self._place(url) == entry:
                 url.state = "in_hand"
                 taken.append(url)
         return taken

@@ -14,11 +14,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
-from crawler.frontier import FrontierError, layout
+from crawler.frontier import FrontierError, layout, loading
 from crawler.frontier.index import Added, Index
 from crawler.frontier.reading import Look, Reading, SqliteReader
 from crawler.frontier.tally import Tallied, Tally
-from crawler.model import Finished, Found, Request
+from crawler.model import Finished, Found, Order, Request
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection, Index], T]
@@ -31,19 +31,20 @@ class SqliteFrontier(Tallied, Reading):
 
     durable = True
 
-    def __init__(self, path: Path, *, lock_wait: float = 5.0) -> None:
+    def __init__(self, path: Path, order: Order = "breadth", *, lock_wait: float = 5.0) -> None:
         """`lock_wait`: how long a change waits for another process that holds the file's lock, in seconds."""
         super().__init__()
         self._path = path
+        self._order: Order = order
         self._lock_wait = lock_wait
         self._thread: ThreadPoolExecutor | None = None
         self._db: sqlite3.Connection
         self._index: Index
 
     @classmethod
-    def of_job(cls, folder: Path) -> Self:
+    def of_job(cls, folder: Path, order: Order = "breadth") -> Self:
         """The frontier of the job in this folder."""
-        return cls(folder / _FILE)
+        return cls(folder / _FILE, order)
 
     @classmethod
     def reader_of_job(cls, folder: Path) -> SqliteReader:
@@ -144,7 +145,7 @@ class SqliteFrontier(Tallied, Reading):
             with _transaction(db):
                 if is_new:
                     layout.create(db)
-                index, tally = layout.load(db)
+                index, tally = loading.load(db, self._order)
         except BaseException:
             db.close()
             raise

@@ -1,0 +1,81 @@
+"""Making anew, at start, what is kept in memory beside the frontier's file: one pass over it."""
+
+import sqlite3
+from collections import Counter, defaultdict
+
+import orjson
+
+from crawler.frontier import REVOCABLE, layout
+from crawler.frontier.index import Index
+from crawler.frontier.membership import ASK
+from crawler.frontier.order import USUAL, rank
+from crawler.frontier.tally import Tally
+from crawler.model import Order, State
+
+_LOADED = 50_000  # URLs that `load` reads at once: 30 MB
+
+# A stretch of URLs with their levels (see membership.py), and the hosts, depths and priorities of those to be claimed.
+_LOAD = """
+SELECT json_group_array(url),
+       json_group_array(
+           CASE WHEN state = 4 AND reason IN (SELECT value FROM json_each(:revocable)) THEN :ask
+                WHEN state > 0 THEN 0
+                WHEN hops > 0 OR depth >= :ask OR priority < :usual THEN :ask
+                ELSE depth END
+       ),
+       json_group_array(CASE WHEN coalesce(state, 0) = 0 AND coalesce(due, 0) = 0 THEN host END),
+       json_group_array(depth),
+       json_group_array(priority)
+FROM urls LEFT JOIN fates USING (id)
+WHERE id BETWEEN :first AND :last
+"""
+
+_FATES = """
+SELECT host, state, CASE state WHEN 4 THEN reason END AS refused, due > 0 AS later, attempts > 0 AS asked, count(*)
+FROM fates CROSS JOIN urls USING (id)
+GROUP BY 1, 2, 3, 4, 5
+"""
+
+
+def load(db: sqlite3.Connection, order: Order) -> tuple[Index, Tally]:
+    """Read all there is: about a second for a million URLs."""
+    names: dict[int, str] = dict(db.execute("SELECT id, name FROM hosts ORDER BY id"))
+    end = layout.last(db)
+    index = Index({name: id_ for id_, name in names.items()}, end, order)
+    waiting = Counter[int]()
+    rules = {"ask": ASK, "usual": USUAL, "revocable": orjson.dumps(list(REVOCABLE)).decode()}
+    for first in range(1, end + 1, _LOADED):
+        given = {"first": first, "last": min(first + _LOADED - 1, end)}
+        stretch = db.execute(_LOAD, given | rules).fetchone()
+        urls, levels, hosts, depths, priorities = map(orjson.loads, stretch)
+        index.members.add(urls, first, levels)
+        lines: defaultdict[tuple[int | None, int, int], list[int]] = defaultdict(list)
+        for id_, line in enumerate(zip(hosts, depths, priorities, strict=True), first):
+            lines[line].append(id_)
+        for (host, depth, priority), ids in lines.items():
+            if host is not None:
+                index.queues.append(names[host], rank(order, depth, priority), ids)
+                waiting[host] += len(ids)
+    return index, _count(db, names, waiting)
+
+
+def _count(db: sqlite3.Connection, names: dict[int, str], waiting: Counter[int]) -> Tally:
+    """Count by state and host; `waiting`: how many URLs of each host may be claimed."""
+    found: dict[int, list[tuple[State, int, str | None, int]]] = {host: [] for host in names}
+    for host, code, refused, later, asked, number in db.execute(_FATES):
+        found[host].append((layout.STATES[code], number, refused, number if code == 0 and asked else 0))
+        if code == 0 and not later:
+            waiting[host] -= number
+    tally = Tally()
+    for host, name in names.items():
+        if waiting[host]:
+            tally.found(name, "waiting", waiting[host])
+        for state, number, refused, retrying in found[host]:
+            tally.found(name, state, number, refused=refused, retrying=retrying)
+    postponed = """
+    SELECT fates.id, name, due FROM fates CROSS JOIN urls USING (id) JOIN hosts ON hosts.id = host
+    WHERE state = 0 AND due > 0
+    """
+    for id_, name, due in db.execute(postponed):
+        tally.postponed(id_, name, due)
+    return tally
