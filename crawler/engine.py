@@ -11,7 +11,7 @@ from tornado.queues import Queue
 from crawler.crew import Crew, CrewError, Rooms
 from crawler.explain import Explainer
 from crawler.fetcher import Fetcher
-from crawler.frontier import Frontier, FrontierError
+from crawler.frontier import Budget, Frontier, FrontierError
 from crawler.gate import ROBOTS, Gate
 from crawler.hosts import Hosts
 from crawler.ledger import Commit, Ledger
@@ -88,6 +88,7 @@ class Engine:
         Raises FrontierError, StoreError.
         """
         await self._frontier.open()
+        await self._readmit()
         positions = await self._frontier.positions()
         if self._crew is not None:
             await self._crew.open(PAGES, positions)
@@ -101,6 +102,17 @@ class Engine:
         await self._frontier.add(Found(self._seeds, depth=0))
         counts, most = self._frontier.counts(), self._settings.max_pages
         return counts.waiting > 0 and not (most is not None and counts.pages >= most)
+
+    async def _readmit(self) -> None:
+        """Let wait what budgets refused in an earlier run, as far as they are larger now."""
+        now: dict[Budget, int | None] = {
+            "max_depth": self._settings.max_depth,
+            "max_redirects": self._settings.max_redirects,
+            "max_host_pages": self._settings.max_host_pages,
+        }
+        for budget, most in now.items():
+            if budget in self._frontier.refusals() and (count := await self._frontier.readmit(budget, most)):
+                log.info("%d URLs that were refused for %s wait again", count, budget)
 
     async def run(self) -> RunState:
         """Crawl to the end, to a budget, or to a stop; then everything is saved and closed.

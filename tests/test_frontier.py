@@ -30,7 +30,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from crawler.frontier import FRONTIERS, REVOCABLE, Counts, Frontier, FrontierError, Known, make
+from crawler.frontier import FRONTIERS, REVOCABLE, Budget, Counts, Frontier, FrontierError, Known, make
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import Finished, Found, Order, Request, State
 from parsers.urls import host
@@ -524,6 +524,23 @@ class Model:
         }
         return places[self.order]
 
+    def readmit(self, reason: str, most: int | None) -> int:
+        back = [one for one in self.known if one["state"] == "refused" and one["reason"] == reason]
+        if most is not None:
+            measure = {"max_depth": "depth", "max_redirects": "hops"}
+            if reason in measure:
+                back = [one for one in back if one[measure[reason]] <= most]
+            else:
+                back = [one for one in back if self.pages(host(one["url"])) < most]
+        for one in back:
+            one.update(state="waiting", reason=None)
+        return len(back)
+
+    def pages(self, host_: str) -> int:
+        """Those that have a record, and those that are owed one."""
+        mine = [one for one in self.known if host(one["url"]) == host_]
+        return sum(o["state"] in ("crawled", "failed") or (o["state"] == "waiting" and o["attempts"] > 0) for o in mine)
+
     def claimable(self, host_: str, now: float) -> list[dict[str, Any]]:
         mine = [o for o in self.known if host(o["url"]) == host_ and o["state"] == "waiting" and o["due"] <= now]
         return sorted(mine, key=self.place)
@@ -634,6 +651,11 @@ class FrontierMachine(RuleBasedStateMachine):
             assert one is not None
             one["state"] = "waiting"
         self.do(self.frontier.release([request.id for request in given_back]))
+
+    @precondition(lambda self: not self.in_hand)
+    @rule(reason=st.sampled_from(get_args(Budget)), most=st.none() | st.integers(0, 4))
+    def readmit(self, reason: Budget, most: int | None) -> None:
+        assert self.do(self.frontier.readmit(reason, most)) == self.model.readmit(reason, most)
 
     @rule(url=st.sampled_from(POOL), reason=st.sampled_from(["robots_unreachable", "max_host_pages"]))
     def drop(self, url: str, reason: str) -> None:

@@ -1,15 +1,18 @@
-"""The order in which a host's URLs are handed out: over the table of frontiers, and in whole crawls."""
+"""The order in which a host's URLs are handed out, and what raised budgets let in again: over the table of frontiers,
+and in whole crawls."""
 
 import random
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from crawler.frontier import FRONTIERS, Frontier, make
+from crawler.frontier import FRONTIERS, Budget, Counts, Frontier, FrontierError, make
 from crawler.frontier.order import rank, tenths
-from crawler.model import Finished, Found, Order, Request
+from crawler.frontier.sqlite import SqliteFrontier
+from crawler.model import Finished, Found, Order, Request, State
 from tests.crawling import QUICK, crawl
 from tests.site import Site
 
@@ -181,6 +184,95 @@ async def test_a_chain_of_a_thousand_links_is_handed_out_in_order(made: Made, or
     assert depths == (sorted(depths, reverse=True) if order == "depth" else sorted(depths))
 
 
+# Raised budgets.
+
+
+@pytest.mark.parametrize(("reason", "way"), [("max_depth", "depth"), ("max_redirects", "hops")])
+async def test_what_a_larger_budget_lets_in_waits_again(made: Made, reason: Budget, way: str) -> None:
+    frontier = await made("breadth")
+    for size in (4, 3, 5):
+        depth, hops = (size, 0) if way == "depth" else (1, size)
+        await frontier.add(Found(a(f"{size}x", f"{size}y"), depth, hops=hops, refused=reason))
+    await frontier.add(Found(a("forbidden"), 1, refused="robots"))
+    assert await frontier.readmit(reason, 2) == 0
+    assert frontier.counts() == Counts(refused=7)
+    assert await frontier.readmit(reason, 4) == 4
+    assert frontier.counts() == Counts(waiting=4, refused=3)
+    assert frontier.refusals() == {reason: 2, "robots": 1}
+    assert dict(frontier.waiting(NOW)) == {HOST: 4}
+    known = await frontier.why(a("3x")[0])
+    assert known is not None
+    assert (known.state, known.reason) == ("waiting", None)
+    assert await names(frontier, 4) == (["3x", "3y", "4x", "4y"] if way == "depth" else ["4x", "4y", "3x", "3y"])
+
+
+async def test_no_budget_at_all_lets_everything_in(made: Made) -> None:
+    for reason in get_args(Budget):
+        frontier = await made("breadth")
+        await frontier.add(Found(a(1, 2), 9, hops=9, refused=reason))
+        assert await frontier.readmit(reason, None) == 2
+        assert await names(frontier) == ["1", "2"]
+
+
+async def test_hosts_with_room_for_more_pages_are_let_in(made: Made) -> None:
+    """A retry that waits has its place in the host's budget already."""
+    frontier = await made("breadth")
+    full, open_ = "full.example:80", "open.example:80"
+    await frontier.add(Found([f"http://{host}.example/{n}" for host in ("full", "open") for n in range(5)], 0))
+    requests = await frontier.claim({full: 3, open_: 3}, NOW)
+    states: dict[str, list[State]] = {
+        full: ["crawled", "failed", "waiting"],
+        open_: ["crawled", "refused", "crawled"],
+    }
+    ends = {host: iter(those) for host, those in states.items()}
+    await frontier.finish([Finished(r.id, next(ends[r.host]), 1) for r in requests], {})
+    for host in (full, open_):
+        await frontier.drop(host, "max_host_pages")
+    assert await frontier.readmit("max_host_pages", 2) == 0
+    assert await frontier.readmit("max_host_pages", 3) == 2
+    assert (frontier.host_counts(full).refused, frontier.host_counts(open_).refused) == (2, 1)  # 1: not for a budget
+    assert await frontier.readmit("max_host_pages", 4) == 2
+
+
+async def test_what_was_let_in_again_is_known_as_what_waits(made: Made) -> None:
+    frontier = await made("priority")
+    await frontier.add(Found(a(1, 2, 3), 5, refused="max_depth", priority=0.4))
+    await frontier.readmit("max_depth", None)
+    assert await frontier.add(Found(a(2), 3, priority=0.9)) == 0
+    assert await frontier.add(Found(a(3), 9, refused="max_depth")) == 0
+    assert [(r.url, r.depth) for r in await frontier.claim({HOST: 9}, NOW)] == list(
+        zip(a(2, 1, 3), (3, 5, 5), strict=True)
+    )
+
+
+async def test_nothing_is_let_in_while_urls_are_in_hand(made: Made) -> None:
+    frontier = await made("breadth")
+    await frontier.add(Found(a(1), 0))
+    await frontier.add(Found(a(2), 5, refused="max_depth"))
+    request = await one(frontier)
+    with pytest.raises(ValueError, match="in hand"):
+        await frontier.readmit("max_depth", None)
+    await frontier.release([request.id])
+    assert await frontier.readmit("max_depth", None) == 1
+
+
+async def test_letting_in_that_fails_leaves_all_as_before(tmp_path: Path) -> None:
+    frontier = SqliteFrontier(tmp_path / "frontier.sqlite", lock_wait=0.01)
+    await frontier.open()
+    await frontier.add(Found(a(1), 0))
+    await frontier.add(Found(a(2), 5, refused="max_depth"))
+    other = sqlite3.connect(tmp_path / "frontier.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(FrontierError, match="locked"):
+        await frontier.readmit("max_depth", None)
+    assert frontier.counts() == Counts(waiting=1, refused=1)
+    other.execute("ROLLBACK")
+    other.close()
+    assert await frontier.readmit("max_depth", None) == 1
+    assert await names(frontier) == ["1", "2"]
+    await frontier.close()
+
+
 # Whole crawls.
 
 
@@ -220,3 +312,42 @@ async def test_the_order_is_the_jobs_own_until_another_is_asked_for(site: Site, 
     await crawl(job, "--concurrency=1", *QUICK, "--max-pages=3", site.url("/"))
     await crawl(job, "--concurrency=1", *QUICK, "--max-pages=5", "--order=breadth", site.url("/"))
     assert site.asked == ["/", "/8", "/8/x", "/1", "/2"]
+
+
+async def test_a_larger_max_depth_goes_on_to_the_pages_of_a_fresh_crawl(site: Site, job: Path) -> None:
+    tree(site, width=3)
+    run = await crawl(job, *QUICK, "--max-depth=1", site.url("/"))
+    assert (run.code, len(run.by_url), run.summary["refusals"]) == (0, 4, {"max_depth": 3})
+    same = await crawl(job, *QUICK, "--max-depth=1", site.url("/"))
+    assert "is finished" in same.out
+    again = await crawl(job, *QUICK, "--max-depth=2", site.url("/"))
+    fresh = await crawl(job.with_name("fresh"), *QUICK, "--max-depth=2", site.url("/"))
+    assert again.code == 0, again.err
+    assert set(again.by_url) == set(fresh.by_url)
+    assert again.summary["refusals"] == fresh.summary["refusals"] == {"max_depth": 3}
+    everything = await crawl(job, *QUICK, "--max-depth=none", site.url("/"))
+    assert (len(everything.by_url), everything.summary["refusals"]) == (10, {})
+
+
+async def test_a_larger_max_host_pages_goes_on_to_the_pages_of_a_fresh_crawl(site: Site, job: Path) -> None:
+    tree(site)
+    one_by_one = ("--concurrency=1", *QUICK)
+    run = await crawl(job, *one_by_one, "--max-host-pages=3", site.url("/"))
+    assert (run.code, len(run.by_url), run.summary["refusals"]) == (0, 3, {"max_host_pages": 8})
+    same = await crawl(job, *one_by_one, "--max-host-pages=3", site.url("/"))
+    assert "is finished" in same.out
+    again = await crawl(job, *one_by_one, "--max-host-pages=10", site.url("/"))
+    fresh = await crawl(job.with_name("fresh"), *one_by_one, "--max-host-pages=10", site.url("/"))
+    assert again.code == 0, again.err
+    assert len(again.by_url) == 10
+    assert set(again.by_url) == set(fresh.by_url)
+
+
+async def test_larger_max_redirects_go_on_with_the_chain(site: Site, job: Path) -> None:
+    for step in range(6):
+        site.redirect(f"/{step}", f"/{step + 1}")
+    run = await crawl(job, *QUICK, "--max-redirects=2", site.url("/0"))
+    assert (len(run.by_url), run.summary["refusals"]) == (3, {"max_redirects": 1})
+    again = await crawl(job, *QUICK, "--max-redirects=4", site.url("/0"))
+    assert (again.code, site.asked) == (0, ["/0", "/1", "/2", "/3", "/4"])
+    assert again.summary["refusals"] == {"max_redirects": 1}

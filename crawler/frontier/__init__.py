@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from crawler.model import Finished, Found, Order, Request, State
 
@@ -26,6 +26,9 @@ FRONTIERS = {
 
 REVOCABLE = frozenset({"max_depth", "max_redirects"})
 """Refusals that speak of the way to a URL, not of the URL itself: another way may lead to it after all."""
+
+Budget = Literal["max_depth", "max_redirects", "max_host_pages"]
+"""Refusals that end when a setting is raised, by whose name they go: see `Frontier.readmit`."""
 
 
 class FrontierError(Exception):
@@ -107,6 +110,14 @@ class Frontier(Reader, Protocol):
         (`REVOCABLE`) becomes waiting when it is found by a way that is not refused, and takes that way's depth and
         hops. One that waits takes the smaller of its depths and of its hops. Both take the higher of their priorities.
         A refused finding changes nothing about a known URL.
+        """
+
+    async def readmit(self, reason: Budget, most: int | None) -> int:
+        """In one transaction: let URLs wait that were refused for a budget, and say how many it lets in now.
+
+        `most` is the budget's present size, None for no limit: URLs of at most such a depth or so many hops, or all of
+        a host that has, and is owed, fewer pages. ValueError while a URL is in hand: it belongs to the start of a run.
+        Raises FrontierError.
         """
 
     async def claim(self, wants: Mapping[str, int], now: float) -> list[Request]:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from crawler.frontier import REVOCABLE, FrontierError, Known
+from crawler.frontier import REVOCABLE, Budget, FrontierError, Known
 from crawler.frontier.index import Added, Index, Nearer, New
 from crawler.frontier.membership import NEAREST
 from crawler.frontier.order import USUAL, in_order, rank, tenths
@@ -80,6 +80,16 @@ _REFUSE = """
 INSERT INTO fates (id, state, attempts, status, reason, due)
 SELECT value, 4, 0, NULL, :reason, 0 FROM json_each(:ids) WHERE true
 ON CONFLICT (id) DO UPDATE SET state = 4, reason = excluded.reason
+"""
+
+_READMIT = """
+UPDATE fates SET state = 0, reason = NULL
+WHERE state = 4 AND reason = :reason AND (
+    SELECT CASE :reason WHEN 'max_depth' THEN :most IS NULL OR depth <= :most
+                        WHEN 'max_redirects' THEN :most IS NULL OR hops <= :most
+                        WHEN 'max_host_pages' THEN host IN (SELECT value FROM json_each(:hosts)) END
+    FROM urls WHERE urls.id = fates.id
+)
 """
 
 _NEVER_ASKED = """
@@ -289,6 +299,14 @@ def drop(db: sqlite3.Connection, index: Index, host: str, reason: str) -> list[i
     dropped = _rows(db, _NEVER_ASKED, [_json(index.queues.heads(host, sys.maxsize))])
     db.execute(_REFUSE, {"ids": _json(dropped), "reason": reason})
     return dropped
+
+
+def readmit(db: sqlite3.Connection, reason: Budget, most: int | None, hosts: list[int]) -> int:
+    """Let URLs wait that were refused for a budget, as the contract says; how many. `hosts`: those with room for more.
+
+    The index is not told: whoever calls this makes it anew.
+    """
+    return db.execute(_READMIT, {"reason": reason, "most": most, "hosts": _json(hosts)}).rowcount
 
 
 def move(db: sqlite3.Connection, positions: Mapping[str, int]) -> None:

@@ -1,13 +1,13 @@
 """The frontier in memory: for benchmarks, and for crawls that need not go on after their end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from pathlib import Path
 from typing import NoReturn, Self
 
-from crawler.frontier import REVOCABLE, FrontierError, Known
+from crawler.frontier import REVOCABLE, Budget, FrontierError, Known
 from crawler.frontier.order import in_order, rank, tenths, youngest_first
 from crawler.frontier.tally import Tallied
 from crawler.model import Finished, Found, Order, Request, State
@@ -167,6 +167,19 @@ class MemoryFrontier(Tallied):
             url.state, url.reason = "refused", reason
         self._tally.dropped(host, reason, len(fresh))
         return len(fresh)
+
+    async def readmit(self, reason: Budget, most: int | None) -> int:
+        self._tally.check_nothing_in_hand()
+        with_room = set(self._tally.with_room(most))
+        within: dict[Budget, Callable[[_Url], bool]] = {
+            "max_depth": lambda url: most is None or url.depth <= most,
+            "max_redirects": lambda url: most is None or url.hops <= most,
+            "max_host_pages": lambda url: url.host in with_room,
+        }
+        refused = [url for url in self._urls if url.state == "refused" and url.reason == reason and within[reason](url)]
+        for url in refused:
+            self._readmit(url, reason)
+        return len(refused)
 
     async def positions(self) -> dict[str, int]:
         return dict(self._positions)

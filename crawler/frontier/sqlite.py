@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
-from crawler.frontier import FrontierError, layout, loading
+from crawler.frontier import Budget, FrontierError, layout, loading
 from crawler.frontier.index import Added, Index
 from crawler.frontier.reading import Look, Reading, SqliteReader
 from crawler.frontier.tally import Tallied, Tally
@@ -116,6 +116,23 @@ class SqliteFrontier(Tallied, Reading):
             lambda ids: self._tally.dropped(host, reason, len(ids)),
         )
         return len(dropped)
+
+    async def readmit(self, reason: Budget, most: int | None) -> int:
+        self._tally.check_nothing_in_hand()
+        hosts = self._tally.with_room(most)
+
+        def work(db: sqlite3.Connection, index: Index) -> tuple[int, Index, Tally]:
+            count = layout.readmit(db, reason, most, [index.hosts[host] for host in hosts])
+            # Nothing is in hand, so all that is in memory can be made anew, as at start.
+            return count, *(loading.load(db, self._order) if count else (index, self._tally))
+
+        def kept(_: Index, result: tuple[int, Index, Tally]) -> None:
+            self._index = result[1]
+
+        def counted(result: tuple[int, Index, Tally]) -> None:
+            self._tally = result[2]
+
+        return (await self._change(work, kept, counted))[0]
 
     async def positions(self) -> dict[str, int]:
         return await self._read(lambda db, _: layout.positions(db))

@@ -63,6 +63,19 @@ class Tally:
         if len(set(ids)) < len(ids):
             raise ValueError("a URL is settled twice at once")
 
+    def check_nothing_in_hand(self) -> None:
+        """Raises ValueError when something is: a bug of the caller."""
+        if self._in_hand:
+            raise ValueError(f"in hand: {list(self._in_hand)[:3]}")
+
+    def with_room(self, most: int | None) -> list[str]:
+        """The hosts that have, and are owed, fewer pages than these; None: as many as there are."""
+        return [
+            name
+            for name, counts in self._hosts.items()
+            if most is None or counts["crawled"] + counts["failed"] + counts["retrying"] < most
+        ]
+
     # What has happened.
 
     def found(self, host: str, state: State, count: int = 1, *, refused: str | None = None, retrying: int = 0) -> None:
