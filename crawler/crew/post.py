@@ -161,6 +161,7 @@ class Post:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, *PROGRAM, str(self.number), str(theirs.fileno())),
                 stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), *([self._rooms.lock] if self._rooms.lock is not None else [])],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_HOME), os.environ.get("PYTHONPATH", "")])},
                 start_new_session=True,  # Ctrl-C is for the first process
