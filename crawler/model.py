@@ -18,6 +18,21 @@ USUAL_PRIORITY = 0.5
 https://www.sitemaps.org/protocol.html, <priority>."""
 
 
+Change = Literal["new", "changed", "unchanged", "gone"]
+"""What a recrawl has found of a URL; `changes.py` has the rule."""
+
+
+@dataclass(slots=True, frozen=True)
+class Visit:
+    """What is kept of the last visit to a URL, so that the next can tell what has changed; empty: there was none."""
+
+    status: int | None = None  # None when nothing answered
+    digest: int | None = None  # of the answer; signed, 64 bits
+    etag: str | None = None  # exactly as it came; bytes beyond ASCII as Latin-1
+    modified: str | None = None  # Last-Modified, exactly as it came
+    change: Change | None = None  # what that visit found; None in a first crawl
+
+
 @dataclass(slots=True, frozen=True)
 class Request:
     """A URL that the frontier has handed out."""
@@ -30,6 +45,7 @@ class Request:
     attempt: int = 1  # 1 for the first
     hops: int = 0  # redirects in a row that led here
     rank: int = 0  # in the frontier's order: of a host's URLs those of the smallest come first
+    before: Visit | None = None  # the last visit, in a recrawl; None in a first crawl
 
 
 @dataclass(slots=True, frozen=True)
@@ -92,3 +108,4 @@ class Finished:
     reason: str | None = None  # a code of reasons.py
     due: float = 0.0  # seconds since the epoch
     found: Sequence[Found] = ()
+    visit: Visit | None = None  # what to keep of one that is crawled or failed; in a recrawl never None for those

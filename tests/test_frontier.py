@@ -32,7 +32,7 @@ from hypothesis.stateful import (
 
 from crawler.frontier import FRONTIERS, REVOCABLE, Budget, Counts, Frontier, FrontierError, Known, make
 from crawler.frontier.sqlite import SqliteFrontier
-from crawler.model import Finished, Found, Order, Request, State
+from crawler.model import Change, Finished, Found, Order, Request, State, Visit
 from parsers.urls import host
 
 A, B = "a.example:80", "b.example:443"
@@ -325,6 +325,68 @@ async def test_what_is_not_in_hand_cannot_be_settled(frontier: Frontier) -> None
     await everything(frontier)
 
 
+# What is visited again.
+
+PAGE = Visit(200, -(2**63), 'W/"\xff \\u0041"', "Thu, 01 Jan 1970 00:00:00 GMT")
+
+
+async def test_a_recrawl_visits_all_with_a_record_again_and_tells_what_was_kept(frontier: Frontier) -> None:
+    await frontier.add(Found(a(1, 2, 3, 4), 0))
+    await frontier.add(Found(a(5), 9, refused="max_depth"))
+    one, two, three, four = await claim_all(frontier)
+    assert (frontier.recrawl, one.before) == (0, None)
+    settled = [
+        dataclasses.replace(crawled(one), visit=PAGE),
+        Finished(two.id, "failed", 4, reason="dns"),
+        Finished(three.id, "refused", 0, reason="robots"),
+        Finished(four.id, "waiting", 1, 503, due=NOW + 1000),
+    ]
+    await frontier.finish(settled, {"jsonl": 7})
+
+    assert await frontier.begin_again() == frontier.recrawl == 1
+    assert frontier.counts() == Counts(waiting=3, refused=2)
+    assert frontier.next_due() is None
+    assert await frontier.positions() == {"jsonl": 7}
+    again = await claim_all(frontier)
+    assert [(request.url, request.attempt, request.before) for request in again] == list(
+        zip(a(1, 2, 4), (1, 1, 1), (PAGE, Visit(), Visit()), strict=True)
+    )
+    await everything(frontier)
+
+
+async def test_changes_are_those_of_this_recrawl(frontier: Frontier) -> None:
+    await frontier.add(Found(a(1, 2), 0))
+    await frontier.finish([crawled(request) for request in await claim_all(frontier)], {})
+    for number, change in enumerate(get_args(Change), 1):
+        assert await frontier.begin_again() == number
+        assert frontier.changes() == {}
+        one, two = await claim_all(frontier)
+        await frontier.finish([dataclasses.replace(crawled(one), visit=Visit(200, change=change))], {})
+        assert frontier.changes() == {change: 1}
+        await frontier.release([two.id])
+
+
+async def test_what_a_recrawl_refuses_is_visited_by_the_next(frontier: Frontier) -> None:
+    await frontier.add(Found(a(1), 0))
+    (one,) = await claim_all(frontier)
+    await frontier.finish([dataclasses.replace(crawled(one), visit=PAGE)], {})
+    await frontier.begin_again()
+    await frontier.drop(A, "robots_unreachable")
+    assert await claim_all(frontier) == []
+    await frontier.begin_again()
+    assert [request.before for request in await claim_all(frontier)] == [PAGE]
+    assert frontier.refusals() == {}
+
+
+async def test_a_recrawl_cannot_begin_while_something_is_in_hand(frontier: Frontier) -> None:
+    await frontier.add(Found(a(1), 0))
+    (one,) = await claim_all(frontier)
+    with pytest.raises(ValueError, match="in hand"):
+        await frontier.begin_again()
+    await frontier.finish([crawled(one)], {})
+    assert await frontier.begin_again() == 1
+
+
 # What waits for its time.
 
 
@@ -492,6 +554,7 @@ class Model:
         self.order = order
         self.known: list[dict[str, Any]] = []
         self.positions: dict[str, int] = {}
+        self.recrawl = 0
 
     def of(self, url: str) -> dict[str, Any] | None:
         return next((one for one in self.known if one["url"] == url), None)
@@ -504,7 +567,7 @@ class Model:
                 self.known.append(
                     {"url": url, "state": "refused" if found.refused else "waiting", "depth": found.depth,
                      "hops": found.hops, "parent": parent, "attempts": 0, "status": None, "reason": found.refused,
-                     "due": 0.0, "priority": found.priority}
+                     "due": 0.0, "priority": found.priority, "visit": None}
                 )  # fmt: skip
             elif found.refused is None and one["state"] == "waiting":
                 one.update(depth=min(one["depth"], found.depth), hops=min(one["hops"], found.hops))
@@ -551,6 +614,16 @@ class Model:
             one.update(state="in_hand", due=0.0)
         return sorted(taken, key=self.place)
 
+    def changes(self) -> Counter[str]:
+        recorded = [one["visit"] for one in self.known if one["state"] in ("crawled", "failed")]
+        return Counter(visit.change for visit in recorded if visit and visit.change) if self.recrawl else Counter()
+
+    def begin_again(self) -> None:
+        self.recrawl += 1
+        for one in self.known:
+            if one["state"] != "refused" or one["visit"]:
+                one.update(state="waiting", attempts=0, status=None, reason=None, due=0.0)
+
     def restarted(self) -> None:
         for one in self.known:
             if one["state"] == "in_hand":
@@ -573,6 +646,13 @@ ENDS = st.tuples(
     st.sampled_from([None, "timeout", "robots", "max_depth"]),
     st.integers(0, 8),
     st.lists(FINDINGS, max_size=3),
+    st.builds(
+        Visit,
+        status=st.sampled_from([None, 200, 404]),
+        digest=st.integers(-(2**63), 2**63 - 1),
+        etag=st.sampled_from([None, '"1"']),
+        change=st.sampled_from([None, *get_args(Change)]),
+    ),
 )
 
 
@@ -617,6 +697,8 @@ class FrontierMachine(RuleBasedStateMachine):
         assert [(r.url, r.host, r.depth, r.parent, r.attempt, r.hops) for r in requests] == [
             (o["url"], host(o["url"]), o["depth"], o["parent"], o["attempts"] + 1, o["hops"]) for o in expected
         ]
+        before = [(one["visit"] or Visit()) if self.model.recrawl else None for one in expected]
+        assert [request.before for request in requests] == before
         self.in_hand.update((request.url, request) for request in requests)
 
     @precondition(lambda self: self.in_hand)
@@ -625,18 +707,23 @@ class FrontierMachine(RuleBasedStateMachine):
         chosen = sorted(self.in_hand, reverse=backwards)[: len(ends)]
         finished = []
         links: list[tuple[Found, str]] = []
-        for url, (state, status, reason, wait, findings) in zip(chosen, ends, strict=False):
+        for url, (state, status, reason, wait, findings, visit) in zip(chosen, ends, strict=False):
             request = self.in_hand.pop(url)
             if state == "refused" and request.attempt > 1:
                 state = "failed"  # only what was never asked for is refused
             attempts = 0 if state == "refused" else request.attempt
             due = self.now + wait if state == "waiting" and wait else 0.0
             mine = [dataclasses.replace(found, parent=request.id) for found in findings]
-            finished.append(Finished(request.id, state, attempts, status, reason, due, mine))
+            if state not in ("crawled", "failed"):
+                visit = None
+            elif not self.model.recrawl:
+                visit = dataclasses.replace(visit, change=None) if state == "crawled" else None
+            finished.append(Finished(request.id, state, attempts, status, reason, due, mine, visit))
             links += [(found, url) for found in mine]
             one = self.model.of(url)
             assert one is not None
             one.update(state=state, attempts=attempts, status=status, reason=reason, due=due)
+            one["visit"] = visit or one["visit"]
         for found, parent in links:
             self.model.add(found, parent)
         self.model.positions["jsonl"] = position
@@ -664,6 +751,12 @@ class FrontierMachine(RuleBasedStateMachine):
         for one in fresh:
             one.update(state="refused", reason=reason)
         assert self.do(self.frontier.drop(host(url), reason)) == len(fresh)
+
+    @precondition(lambda self: not self.in_hand)
+    @rule()
+    def begin_again(self) -> None:
+        self.model.begin_again()
+        assert self.do(self.frontier.begin_again()) == self.model.recrawl
 
     @rule(seconds=st.integers(1, 5))
     def time_passes(self, seconds: int) -> None:
@@ -702,10 +795,12 @@ class FrontierMachine(RuleBasedStateMachine):
         later = [one["due"] for one in self.model.known if one["state"] == "waiting" and one["due"] > self.now]
         assert self.frontier.next_due() == min(later, default=None)
         assert self.do(self.frontier.positions()) == self.model.positions
+        assert self.frontier.recrawl == self.model.recrawl
+        assert self.frontier.changes() == self.model.changes()
 
     def plain(self, one: dict[str, Any]) -> dict[str, Any]:
         """Without what `scan` does not show, and a due time that has come as none."""
-        return {key: value for key, value in one.items() if key not in ("hops", "due", "priority")} | {
+        return {key: value for key, value in one.items() if key not in ("hops", "due", "priority", "visit")} | {
             "due": one["due"] if one["due"] > self.now else 0.0
         }
 
@@ -809,8 +904,8 @@ async def test_kill_9_costs_nothing_that_finish_returned_for(tmp_path: Path) -> 
 
 # What goes wrong.
 
-Change = Callable[[Frontier, Request], Awaitable[object]]
-CHANGES: dict[str, Change] = {
+Deed = Callable[[Frontier, Request], Awaitable[object]]
+CHANGES: dict[str, Deed] = {
     "add": lambda frontier, _: frontier.add(Found(a("new"), 0)),
     "claim": lambda frontier, _: frontier.claim({A: 1}, NOW + 60),
     "finish": lambda frontier, r: frontier.finish([crawled(r, Found(b("n"), 1, r.id), Found(a(2), 0))], {"jsonl": 9}),
@@ -826,7 +921,7 @@ async def shown(frontier: Frontier) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-async def test_a_change_that_fails_leaves_all_as_before_and_can_be_repeated(tmp_path: Path, change: Change) -> None:
+async def test_a_change_that_fails_leaves_all_as_before_and_can_be_repeated(tmp_path: Path, change: Deed) -> None:
     frontier = SqliteFrontier(tmp_path / "frontier.sqlite", lock_wait=0.01)
     await frontier.open()
     await frontier.add(Found(a(1, 2, 3), 3))
@@ -843,6 +938,23 @@ async def test_a_change_that_fails_leaves_all_as_before_and_can_be_repeated(tmp_
     other.close()
     await change(frontier, one)
     assert await shown(frontier) != before
+    await frontier.close()
+
+
+async def test_a_recrawl_that_cannot_begin_leaves_all_as_before(tmp_path: Path) -> None:
+    frontier = SqliteFrontier(tmp_path / "frontier.sqlite", lock_wait=0.01)
+    await frontier.open()
+    await frontier.add(Found(a(1, 2), 3))
+    await frontier.finish([crawled(request) for request in await claim_all(frontier)], {})
+    before = await shown(frontier)
+    other = sqlite3.connect(tmp_path / "frontier.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(FrontierError, match=r"^[^\n]*frontier\.sqlite: database is locked$"):
+        await frontier.begin_again()
+    assert (await shown(frontier), frontier.recrawl) == (before, 0)
+    other.close()
+    assert await frontier.begin_again() == 1
+    assert urls(await claim_all(frontier)) == a(1, 2)
     await frontier.close()
 
 

@@ -4,6 +4,9 @@ A URL is known once, by its exact text. It is `waiting` until `claim` hands it o
 claimer owes one `finish` for it, which says `crawled`, `failed`, `refused`, or `waiting` again with a due time. What
 was in hand when the crawl died is waiting again after `open`. "Nothing to claim now" is not "finished": see `counts`.
 
+A job may be crawled again: `begin_again` lets its URLs wait once more. What is kept of the last visit to each, by
+`Finished.visit`, comes with its next request, as `Request.before`.
+
 Hosts are named as `parsers.urls.host` names them. Times are seconds since the epoch, because they outlive the process.
 All backends keep this contract and pass `tests/test_frontier.py`; a weaker promise is an attribute one can see.
 A new backend is a class with the methods `of_job(folder, order)` and `reader_of_job(folder)`, and a line in
@@ -16,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from crawler.model import Finished, Found, Order, Request, State
+from crawler.model import Change, Finished, Found, Order, Request, State
 
 FRONTIERS = {
     "sqlite": "crawler.frontier.sqlite:SqliteFrontier",
@@ -96,6 +99,8 @@ class Frontier(Reader, Protocol):
 
     durable: bool
     """Does what was finished outlive the process?"""
+    recrawl: int
+    """The number of the recrawl that was begun last, 1 for the first; 0 in a first crawl. Known after `open`."""
 
     async def open(self) -> None:
         """Make ready; what was in hand is waiting again. Raises FrontierError."""
@@ -129,7 +134,8 @@ class Frontier(Reader, Protocol):
     async def finish(self, finished: Sequence[Finished], positions: Mapping[str, int]) -> None:
         """In one transaction: settle URLs in hand, add what they led to, and note how far each store had got.
 
-        `positions` holds only stores that moved. Either all of this is kept or, after an error or a kill, none of it.
+        `positions` holds only stores that moved; a `visit` takes the place of what was kept of the URL. Either all of
+        this is kept or, after an error or a kill, none of it.
         Raises FrontierError; the call may then be repeated. ValueError for an id that is not in hand: a bug.
         """
 
@@ -143,6 +149,13 @@ class Frontier(Reader, Protocol):
         """Refuse, with this reason, all URLs of the host that wait and were never asked for; say how many there were.
 
         Those that were asked for wait on: a record is owed for each. Raises FrontierError.
+        """
+
+    async def begin_again(self) -> int:
+        """Begin the next recrawl, in one transaction, and say its number; to be called when nothing is in hand.
+
+        All URLs wait, due at once and never asked for, but those that are refused and were never visited. Raises
+        FrontierError; ValueError when something is in hand: a bug.
         """
 
     def waiting(self, now: float) -> Mapping[str, int]:
@@ -159,6 +172,9 @@ class Frontier(Reader, Protocol):
 
     def refusals(self) -> Mapping[str, int]:
         """How many URLs are refused, by reason, now."""
+
+    def changes(self) -> Mapping[Change, int]:
+        """How many of the URLs with a record of this recrawl have which change, now."""
 
     def hosts(self) -> Sequence[str]:
         """Every host that the frontier knows, in the order they were found."""

@@ -1,9 +1,9 @@
-"""The tables of the frontier's SQLite file, and every statement upon them, to be called inside a transaction.
+"""The tables of the frontier's SQLite file, and the statements upon them, to be called inside a transaction.
 
-Guarantees: what is known of a URL stands in two rows at most. Rows of `urls` are appended, and change only when one is
-found nearer; a row of `fates` comes when a URL is settled; what has none waits. That a URL is in hand is not in the
-file at all, so after a kill it waits. There is no index beside the numbers: two made adding seven times slower at a
-million URLs, and ever slower from there.
+Guarantees: what is known of a URL stands in two rows at most, and what a recrawl needs in a third (visits.py). Rows of
+`urls` are appended, and change only when one is found nearer; a row of `fates` comes when a URL is settled; what has
+none waits. That a URL is in hand is not in the file at all, so after a kill it waits. There is no index beside the
+numbers: two made adding seven times slower at a million URLs, and ever slower from there.
 
 How it works: which URLs are known, and which may be claimed, is answered from the `Index` in memory, which is made by
 one pass over the file (see loading.py). The statements here change the file alone; the index is told once the
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from crawler.frontier import REVOCABLE, Budget, FrontierError, Known
+from crawler.frontier import REVOCABLE, Budget, FrontierError, Known, visits
 from crawler.frontier.index import Added, Index, Nearer, New
 from crawler.frontier.membership import NEAREST
 from crawler.frontier.order import USUAL, in_order, rank, tenths
@@ -34,7 +34,7 @@ _CODES: dict[State, int] = {"waiting": 0, "in_hand": 1, "crawled": 2, "failed": 
 STATES = {code: state for state, code in _CODES.items()}
 
 APPLICATION = 0x57535054  # "WSPT": tells the file from those of other programs
-NUMBER = 3  # the schema's number; another number is another file
+NUMBER = 4  # the schema's number; another number is another file
 OLDEST_SQLITE = (3, 33)
 _STRICT = "STRICT" if sqlite3.sqlite_version_info >= (3, 37) else ""
 
@@ -57,6 +57,7 @@ CREATE TABLE fates (
     reason TEXT,
     due REAL NOT NULL  -- seconds since the epoch, of one that waits; 0: may be claimed
 ) {_STRICT};
+{visits.SCHEMA} {_STRICT};
 CREATE TABLE stores (name TEXT PRIMARY KEY, position INTEGER NOT NULL) {_STRICT};
 CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) {_STRICT};
 """

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 import orjson
 
-from crawler.frontier import REVOCABLE, layout
+from crawler.frontier import REVOCABLE, layout, visits
 from crawler.frontier.index import Index
 from crawler.frontier.membership import ASK
 from crawler.frontier.order import USUAL, rank
@@ -78,4 +78,5 @@ def _count(db: sqlite3.Connection, names: dict[int, str], waiting: Counter[int])
     """
     for id_, name, due in db.execute(postponed):
         tally.postponed(id_, name, due)
+    tally.visited(visits.changes(db))
     return tally

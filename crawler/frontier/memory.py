@@ -9,8 +9,8 @@ from typing import NoReturn, Self
 
 from crawler.frontier import REVOCABLE, Budget, FrontierError, Known
 from crawler.frontier.order import in_order, rank, tenths, youngest_first
-from crawler.frontier.tally import Tallied
-from crawler.model import Finished, Found, Order, Request, State
+from crawler.frontier.tally import Tallied, Tally
+from crawler.model import Finished, Found, Order, Request, State, Visit
 from parsers.urls import host
 
 _BREATH = 1000  # URLs that `scan` yields before it lets the loop do something else
@@ -30,6 +30,7 @@ class _Url:
     attempts: int = 0
     status: int | None = None
     due: float = 0.0
+    visit: Visit | None = None
 
 
 class MemoryFrontier(Tallied):
@@ -40,6 +41,7 @@ class MemoryFrontier(Tallied):
     def __init__(self, order: Order = "breadth") -> None:
         super().__init__()
         self._order: Order = order
+        self.recrawl = 0
         self._urls: list[_Url] = []  # the number of a URL is its place here, from 1
         self._by_url: dict[str, _Url] = {}
         self._queues: dict[str, list[tuple[int, int]]] = {}
@@ -124,7 +126,8 @@ class MemoryFrontier(Tallied):
 
     def _request(self, url: _Url) -> Request:
         parent, place = self._url_of(url.parent), self._place(url)
-        return Request(url.id, url.url, url.host, url.depth, parent, url.attempts + 1, url.hops, place[0])
+        before = (url.visit or Visit()) if self.recrawl else None
+        return Request(url.id, url.url, url.host, url.depth, parent, url.attempts + 1, url.hops, place[0], before)
 
     def _take(self, name: str, count: int) -> list[_Url]:
         queue = self._queues.get(name, [])
@@ -143,6 +146,7 @@ class MemoryFrontier(Tallied):
         for item in finished:
             url = self._urls[item.id - 1]
             url.state, url.attempts, url.status, url.reason = item.state, item.attempts, item.status, item.reason
+            url.visit = item.visit or url.visit
             if item.state == "waiting":
                 if item.due > 0:
                     url.due = item.due
@@ -180,6 +184,18 @@ class MemoryFrontier(Tallied):
         for url in refused:
             self._readmit(url, reason)
         return len(refused)
+
+    async def begin_again(self) -> int:
+        self._tally.check_nothing_in_hand()
+        self._tally = Tally()
+        self._queues = {}
+        for url in self._urls:
+            if url.state != "refused" or url.visit is not None:
+                url.state, url.attempts, url.status, url.reason = "waiting", 0, None, None
+                self._queue(url)
+            self._tally.found(url.host, url.state, refused=url.reason)
+        self.recrawl += 1
+        return self.recrawl
 
     async def positions(self) -> dict[str, int]:
         return dict(self._positions)

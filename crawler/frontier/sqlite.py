@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
-from crawler.frontier import Budget, FrontierError, layout, loading
+from crawler.frontier import Budget, FrontierError, layout, loading, visits
 from crawler.frontier.index import Added, Index
 from crawler.frontier.reading import Look, Reading, SqliteReader
 from crawler.frontier.tally import Tallied, Tally
@@ -34,6 +34,7 @@ class SqliteFrontier(Tallied, Reading):
     def __init__(self, path: Path, order: Order = "breadth", *, lock_wait: float = 5.0) -> None:
         """`lock_wait`: how long a change waits for another process that holds the file's lock, in seconds."""
         super().__init__()
+        self.recrawl = 0
         self._path = path
         self._order: Order = order
         self._lock_wait = lock_wait
@@ -82,7 +83,11 @@ class SqliteFrontier(Tallied, Reading):
             self._tally.ripened(ripe)
             self._tally.claimed(requests)
 
-        return await self._change(lambda db, index: layout.claim(db, index, wants, ripe), Index.claimed, counted)
+        def work(db: sqlite3.Connection, index: Index) -> list[Request]:
+            requests = layout.claim(db, index, wants, ripe)
+            return visits.with_before(db, requests) if self.recrawl else requests
+
+        return await self._change(work, Index.claimed, counted)
 
     async def finish(self, finished: Sequence[Finished], positions: Mapping[str, int]) -> None:
         self._tally.check_in_hand([item.id for item in finished])
@@ -90,6 +95,7 @@ class SqliteFrontier(Tallied, Reading):
         def work(db: sqlite3.Connection, index: Index) -> Added:
             index.settling(finished)
             layout.settle(db, finished)
+            visits.save(db, finished)
             layout.move(db, positions)
             return layout.add(db, index, [found for item in finished for found in item.found], finished)
 
@@ -125,6 +131,22 @@ class SqliteFrontier(Tallied, Reading):
             count = layout.readmit(db, reason, most, [index.hosts[host] for host in hosts])
             # Nothing is in hand, so all that is in memory can be made anew, as at start.
             return count, *(loading.load(db, self._order) if count else (index, self._tally))
+
+        return await self._change_all(work)
+
+    async def begin_again(self) -> int:
+        self._tally.check_nothing_in_hand()
+        number = self.recrawl + 1
+
+        def work(db: sqlite3.Connection, index: Index) -> tuple[int, Index, Tally]:
+            visits.begin_again(db, number)
+            return number, *loading.load(db, self._order)
+
+        self.recrawl = await self._change_all(work)
+        return number
+
+    async def _change_all(self, work: Work[tuple[int, Index, Tally]]) -> int:
+        """Do this work, which makes all that is in memory anew, as one transaction."""
 
         def kept(_: Index, result: tuple[int, Index, Tally]) -> None:
             self._index = result[1]
@@ -163,6 +185,7 @@ class SqliteFrontier(Tallied, Reading):
                 if is_new:
                     layout.create(db)
                 index, tally = loading.load(db, self._order)
+                self.recrawl = visits.recrawl(db)
         except BaseException:
             db.close()
             raise

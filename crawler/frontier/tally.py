@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 from typing import get_args
 
 from crawler.frontier import Counts
-from crawler.model import Finished, Request, State
+from crawler.model import Change, Finished, Request, State
 
 
 class Tally:
@@ -20,6 +20,7 @@ class Tally:
         self._totals = _none()
         self._hosts: dict[str, dict[str, int]] = {}
         self._refusals: Counter[str] = Counter()
+        self._changes: Counter[Change] = Counter()
         self._in_hand: dict[int, Request] = {}
         self._ready: dict[str, int] = {}  # URLs of a host that may be claimed now; hosts without any are left out
         self._later: list[tuple[float, int, str]] = []  # a heap of (due, id, host)
@@ -38,6 +39,9 @@ class Tally:
 
     def refusals(self) -> Mapping[str, int]:
         return +self._refusals
+
+    def changes(self) -> Mapping[Change, int]:
+        return +self._changes
 
     def next_due(self) -> float | None:
         return self._later[0][0] if self._later else None
@@ -77,6 +81,10 @@ class Tally:
         ]
 
     # What has happened.
+
+    def visited(self, changes: Mapping[Change, int]) -> None:
+        """So many visits have found which change."""
+        self._changes.update(changes)
 
     def found(self, host: str, state: State, count: int = 1, *, refused: str | None = None, retrying: int = 0) -> None:
         """New URLs, in whatever state they start; why, if they are refused; how many of them were asked for before."""
@@ -119,6 +127,8 @@ class Tally:
                 self.postponed(item.id, host, item.due)
             if item.state == "refused" and item.reason:
                 self._refusals[item.reason] += 1
+            if item.visit is not None and item.visit.change is not None:
+                self._changes[item.visit.change] += 1
 
     def released(self, ids: Sequence[int]) -> None:
         for id_ in ids:
@@ -167,6 +177,9 @@ class Tallied:
 
     def refusals(self) -> Mapping[str, int]:
         return self._tally.refusals()
+
+    def changes(self) -> Mapping[Change, int]:
+        return self._tally.changes()
 
     def hosts(self) -> Sequence[str]:
         return self._tally.hosts()

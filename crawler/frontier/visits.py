@@ -1,0 +1,94 @@
+"""What the frontier's SQLite file keeps of the last visit to each URL, so that a recrawl can tell what has changed.
+
+A row of `visits` comes with the first answer of a URL and is replaced by each later visit; it outlives the row of
+`fates`, which a recrawl throws away. So claiming and settling in a first crawl never read this table.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import get_args
+
+import orjson
+
+from crawler.model import Change, Finished, Request, Visit
+
+SCHEMA = """
+CREATE TABLE visits (
+    id INTEGER PRIMARY KEY REFERENCES urls (id),
+    status INTEGER,  -- none: nothing answered
+    digest INTEGER,
+    etag TEXT,
+    modified TEXT,
+    change INTEGER  -- found by that visit, by its place in CHANGES
+)"""
+
+CHANGES: tuple[Change, ...] = get_args(Change)  # as the file has them: never to change places
+_NOTE = "recrawl"  # the key under which its number is noted
+
+_SAVE = """
+INSERT OR REPLACE INTO visits (id, status, digest, etag, modified, change)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]')
+FROM json_each(?)
+"""
+
+_BEFORE = """
+SELECT json_group_array(json_array(visits.id, status, digest, etag, modified, change))
+FROM json_each(?) AS given CROSS JOIN visits ON visits.id = given.value
+"""
+
+# What was visited once and refused by a later recrawl is owed another visit too.
+_BEGIN = "DELETE FROM fates WHERE state <> 4 OR id IN (SELECT id FROM visits)"
+
+_CHANGES = """
+SELECT change, count(*) FROM fates CROSS JOIN visits USING (id)
+WHERE state IN (2, 3) AND change IS NOT NULL GROUP BY change
+"""
+
+
+def save(db: sqlite3.Connection, finished: Sequence[Finished]) -> None:
+    """Keep what visits have brought."""
+    rows = [
+        (
+            one.id,
+            was.status,
+            was.digest,
+            was.etag,
+            was.modified,
+            None if was.change is None else CHANGES.index(was.change),
+        )
+        for one in finished
+        if (was := one.visit) is not None
+    ]
+    if rows:
+        db.execute(_SAVE, [orjson.dumps(rows).decode()])
+
+
+def with_before(db: sqlite3.Connection, requests: Sequence[Request]) -> list[Request]:
+    """The requests of a recrawl, each with what is kept of the last visit."""
+    ids = orjson.dumps([request.id for request in requests]).decode()
+    before = {
+        id_: Visit(status, digest, etag, modified, None if change is None else CHANGES[change])
+        for id_, status, digest, etag, modified, change in orjson.loads(db.execute(_BEFORE, [ids]).fetchone()[0])
+    }
+    return [replace(request, before=before.get(request.id, Visit())) for request in requests]
+
+
+def begin_again(db: sqlite3.Connection, number: int) -> None:
+    """Let all wait again that is not refused, for the recrawl of this number."""
+    db.execute(_BEGIN)
+    db.execute("INSERT OR REPLACE INTO notes (key, value) VALUES (?, ?)", [_NOTE, str(number)])
+
+
+def recrawl(db: sqlite3.Connection) -> int:
+    """The number of the last recrawl that was begun; 0 when none was."""
+    row = db.execute("SELECT value FROM notes WHERE key = ?", [_NOTE]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def changes(db: sqlite3.Connection) -> Mapping[Change, int]:
+    """How many visits of the recrawl have found which change: reads all rows, but none in a first crawl."""
+    if not recrawl(db):
+        return {}
+    return {CHANGES[change]: number for change, number in db.execute(_CHANGES)}
