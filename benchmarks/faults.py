@@ -29,6 +29,7 @@ _FRONTIER = "crawler.frontier.sqlite:SqliteFrontier"
 _TABLES = "crawler.frontier.layout"
 _TOLD = "crawler.crew.member:Told"
 _MEMORY = "crawler.frontier.loading"
+_VISITS = "crawler.frontier.visits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,9 @@ POINTS = {
     "cut-back/end": Point(_STORE, "open", "after"),
     "seeds/in": Point(_TABLES, "add", "after"),
     "seeds/end": Point(_FRONTIER, "add", "after"),
+    # A recrawl begins, before its stores are opened.
+    "recrawl/in": Point(_VISITS, "begin_again", "after"),  # in the transaction
+    "recrawl/end": Point(_FRONTIER, "begin_again", "after"),
     # The crawl runs.
     "claim/in": Point(_TABLES, "claim", "after"),
     "claim/end": Point(_FRONTIER, "claim", "after"),

@@ -21,13 +21,13 @@ import statistics
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.faults import CREW_POINTS, POINTS, SENTINEL
+from benchmarks.faults import CREW_POINTS, POINTS, SENTINEL, Point
 from benchmarks.web import Shape
 from benchmarks.witness import Served, serving
 
@@ -62,6 +62,7 @@ class Left:
     noted: dict[str, int | None]  # URL and status of the records that the frontier knows of
     beyond: int  # bytes behind them, which the next start cuts off
     states: dict[int, int]  # URLs by their state, as the file has it
+    series: str = "pages"  # of the records: those of a first crawl, or of the recrawl that was begun last
 
 
 _KNOWN = """
@@ -73,10 +74,10 @@ _WAITING, _IN_HAND, _CRAWLED, _FAILED = range(4)  # states as the file has them
 
 def left(folder: Path) -> Left:
     """Look at a job that nobody runs, without touching it. Raises Broken for a state that must never be."""
-    known, positions = _frontier(folder)
+    known, positions, series = _frontier(folder)
     noted: dict[str, int | None] = {}
     beyond: list[bytes] = []
-    for part in {*positions, *(path.stem for path in folder.glob("pages*.jsonl"))}:
+    for part in {*positions, *_parts(series, (path.stem for path in folder.glob("*.jsonl")))}:
         pages, position = folder / f"{part}.jsonl", positions.get(part, 0)
         content = pages.read_bytes() if pages.exists() else b""
         if len(content) < position:
@@ -95,14 +96,19 @@ def left(folder: Path) -> Left:
     for line in beyond:
         if line.endswith(b"\n") and known[url := json.loads(line)["url"]][0] not in (_WAITING, _IN_HAND):
             raise Broken(f"{url} is settled, with a record that was not noted")
-    if orphans := [url for url, (_, parent) in known.items() if parent not in (None, _CRAWLED)]:
+    # In a recrawl a page may be visited before those that led to it.
+    seen = (None, _CRAWLED) if series == "pages" else (None, _CRAWLED, _FAILED, _WAITING)
+    if orphans := [url for url, (_, parent) in known.items() if parent not in seen]:
         raise Broken(f"{orphans[0]} is known from a page that is not crawled")
     states = Counter(state for state, _ in known.values())
-    return Left(noted, sum(map(len, beyond)), states)
+    return Left(noted, sum(map(len, beyond)), states, series)
 
 
-def _frontier(folder: Path) -> tuple[dict[str, tuple[int, int | None]], dict[str, int]]:
-    """Of each URL its state and its parent's, and the noted positions; from a copy, since to open it is to mend it."""
+def _frontier(folder: Path) -> tuple[dict[str, tuple[int, int | None]], dict[str, int], str]:
+    """Of each URL its state and its parent's; the noted positions, and of which series of records they are.
+
+    From a copy, since to open it is to mend it.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         for path in folder.glob("frontier.sqlite*"):
             if path.suffix != ".sqlite-shm":  # what it says of the log is worthless without the process
@@ -111,10 +117,18 @@ def _frontier(folder: Path) -> tuple[dict[str, tuple[int, int | None]], dict[str
             if (said := db.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
                 raise Broken(f"frontier.sqlite is corrupt: {said.splitlines()[0]}")
             if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                return {}, {}
+                return {}, {}, "pages"
+            recrawl = db.execute("SELECT value FROM notes WHERE key = 'recrawl'").fetchone()
+            series = f"recrawl-{recrawl[0]}" if recrawl else "pages"
             stores = db.execute("SELECT name, position FROM stores").fetchall()
             known = {url: (state, parent) for url, state, parent in db.execute(_KNOWN)}
-            return known, {name.removeprefix("jsonl/"): position for name, position in stores}
+            positions = {name.removeprefix("jsonl/"): position for name, position in stores}
+            return known, {part: positions[part] for part in _parts(series, positions)}, series
+
+
+def _parts(series: str, names: Iterable[str]) -> list[str]:
+    """Those of the names that are parts of a series."""
+    return [name for name in names if re.fullmatch(rf"{series}(-[0-9]+)?", name)]
 
 
 def send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
@@ -136,11 +150,12 @@ class Death:
 
 @dataclass
 class Killer:
-    """Runs one job on a web to its end, through any number of deaths."""
+    """Runs one job on a web to its end, or visits the URLs of a finished one again, through any number of deaths."""
 
     web: Served
     folder: Path
     processes: int = 1
+    recrawl: bool = False
     deaths: list[Death] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -162,15 +177,19 @@ class Killer:
 
     def _fault(self, kind: str, chance: random.Random) -> str | None:
         if kind == "crew point":
-            return f"crew:{chance.choice(list(CREW_POINTS))}@{chance.randint(1, 4)}"
+            return f"crew:{self._choice(CREW_POINTS, chance)}@{chance.randint(1, 4)}"
         if kind == "crew write":
             return f"crew:write@{chance.randint(0, 300_000)}"
         if kind == "point":
-            return f"{chance.choice(list(POINTS))}@{chance.randint(1, 4)}"
+            return f"{self._choice(POINTS, chance)}@{chance.randint(1, 4)}"
         if kind == "write":
             largest = max((path.stat().st_size for path in self.folder.glob("*")), default=0)
             return f"write@{chance.randint(0, largest + 100_000)}"
         return None
+
+    def _choice(self, points: Mapping[str, Point], chance: random.Random) -> str:
+        # In a recrawl it is another file that grows than the one to be torn.
+        return chance.choice([name for name, point in points.items() if not (self.recrawl and "pages" in point.torn)])
 
     async def _kill(self, process: asyncio.subprocess.Process, kind: str, chance: random.Random) -> None:
         if kind == "start":
@@ -225,6 +244,8 @@ class Killer:
         self._logged = log.stat().st_size if log.exists() else 0
         (self.folder / SENTINEL).unlink(missing_ok=True)
         program = ["crawl.py"] if fault is None else ["-m", "benchmarks.faults", fault]
+        if self.recrawl and left(self.folder).series == "pages":  # not begun yet; then the same command goes on
+            program.append("--recrawl")
         return await asyncio.create_subprocess_exec(
             *(sys.executable, *program, f"--job={self.folder}", "--port=off", "--delay=0", "--retries=0"),
             f"--processes={self.processes}",
@@ -310,19 +331,22 @@ async def kill_often(kills: int, seed: int, shape: Shape = SHAPE, processes: int
     async with serving(shape) as web:
         with tempfile.TemporaryDirectory() as scratch:
             while len(deaths) < kills:
-                killer = Killer(web, Path(scratch, "job"), processes)
-                while len(deaths) + len(killer.deaths) < kills and await _goes_on(killer, chance):
-                    pass
-                await killer.to_the_end()
-                deaths += killer.deaths
+                for recrawl in (False, True):
+                    killer = Killer(web, Path(scratch, "job"), processes, recrawl)
+                    while len(deaths) + len(killer.deaths) < kills and await _goes_on(killer, chance):
+                        pass
+                    await killer.to_the_end()
+                    deaths += killer.deaths
                 shutil.rmtree(killer.folder)
     return deaths
 
 
 async def _goes_on(killer: Killer, chance: random.Random) -> bool:
     await killer.at_random(chance)
-    states = left(killer.folder).states
-    return not states or bool(states.get(_WAITING) or states.get(_IN_HAND))
+    what = left(killer.folder)
+    if killer.recrawl and what.series == "pages":  # it has not begun
+        return True
+    return not what.states or bool(what.states.get(_WAITING) or what.states.get(_IN_HAND))
 
 
 def table(deaths: Sequence[Death]) -> str:

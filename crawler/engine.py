@@ -14,8 +14,9 @@ from crawler.fetcher import Fetcher
 from crawler.frontier import Budget, Frontier, FrontierError
 from crawler.gate import ROBOTS, Gate
 from crawler.hosts import Hosts
+from crawler.job import JobError
 from crawler.ledger import Commit, Ledger
-from crawler.model import Found, Request
+from crawler.model import Change, Found, Request
 from crawler.robots import Robots
 from crawler.scheduler import Hands, Scheduler
 from crawler.scope import Scope
@@ -28,7 +29,7 @@ from storage import Places
 log = logging.getLogger(__name__)
 
 PAGES = "pages"
-"""The series of records that a crawl makes."""
+"""The series of records that a first crawl makes; that of its first recrawl is "recrawl-1"."""
 PATIENCE = 5.0
 """Seconds that a stop waits for requests under way."""
 _TICK = 1.0  # seconds
@@ -85,23 +86,54 @@ class Engine:
     async def open(self) -> bool:
         """Open the job's rooms and add the seeds; False when nothing is left to crawl.
 
-        Raises FrontierError, StoreError.
+        Raises FrontierError, StoreError, and JobError when a recrawl is asked for and cannot be.
         """
         await self._frontier.open()
+        if self._settings.recrawl:
+            await self._begin_recrawl(await self._frontier.positions())
         await self._readmit()
         positions = await self._frontier.positions()
         if self._crew is not None:
-            await self._crew.open(PAGES, positions)
+            await self._crew.open(self.series, positions)
         else:
-            stores = self._places.stores(PAGES)
-            await self._places.cut_back(PAGES, positions, but=stores)
+            stores = self._places.stores(self.series)
+            await self._places.cut_back(self.series, positions, but=stores)
             self._ledger.use(stores, positions)
             await self._ledger.open_stores()
         for note in await self._frontier.notes("scope:"):
             self._hands.admit(note.removeprefix("scope:"))
         await self._frontier.add(Found(self._seeds, depth=0))
+        return not self._ended()
+
+    def _ended(self) -> bool:
+        """Is nothing left to crawl, or the budget spent?"""
         counts, most = self._frontier.counts(), self._settings.max_pages
-        return counts.waiting > 0 and not (most is not None and counts.pages >= most)
+        return counts.waiting == 0 or (most is not None and counts.pages >= most)
+
+    async def _begin_recrawl(self, positions: Mapping[str, int]) -> None:
+        """Begin the next recrawl, unless one is to be gone on with."""
+        ended = self._ended()
+        if not self.recrawl and not (ended and self._frontier.hosts()):
+            raise JobError(
+                f"--recrawl: the first crawl of the job {self._settings.job} is not finished; "
+                "the same command without --recrawl goes on with it"
+            )
+        if not self.recrawl and not self._frontier.counts().pages:
+            raise JobError(f"--recrawl: the job {self._settings.job} has nothing to visit again")
+        if ended:
+            await self._places.cut_back(self.series, positions)  # nobody will open its stores again
+            await self._frontier.begin_again()
+            log.info("recrawl %d begins", self.recrawl)
+
+    @property
+    def recrawl(self) -> int:
+        """The number of the recrawl; 0 in a first crawl."""
+        return self._frontier.recrawl
+
+    @property
+    def series(self) -> str:
+        """The series of records that is being made."""
+        return f"recrawl-{self.recrawl}" if self.recrawl else PAGES
 
     async def _readmit(self) -> None:
         """Let wait what budgets refused in an earlier run, as far as they are larger now."""
@@ -239,6 +271,10 @@ class Engine:
     def answered(self) -> bool:
         """Did anything answer, in this run or an earlier one? If no seed did, nothing did."""
         return self._frontier.counts().crawled > 0
+
+    def changes(self) -> Mapping[Change, int]:
+        """What the recrawl has found so far: how many URLs have which change."""
+        return self._frontier.changes()
 
     def refused(self) -> Mapping[str, int]:
         """URLs of the job that were refused, by reason."""

@@ -14,8 +14,9 @@ from tornado.curl_httpclient import CurlAsyncHTTPClient, CurlError
 from tornado.httpclient import HTTPRequest
 from tornado.httputil import HTTPHeaders, HTTPInputError
 
+from crawler.changes import conditions
 from crawler.guard import Guard
-from crawler.model import Failure
+from crawler.model import Failure, Visit
 from crawler.settings import Settings
 from parsers import urls
 from parsers.page import Response
@@ -111,10 +112,13 @@ class Fetcher:
         self._client = _Client(force_instance=True, max_clients=concurrency + _SPARE)
         self._client.keep_open(concurrency + _SPARE)
 
-    async def fetch(self, url: str, *, max_body: int | None = None, cut: bool = False) -> Response:
+    async def fetch(
+        self, url: str, *, before: Visit | None = None, max_body: int | None = None, cut: bool = False
+    ) -> Response:
         """Get one URL, serialised as the WHATWG says; `max_body` takes the place of the fetcher's own.
 
-        With `cut`, a larger body is cut there and is no error.
+        With `cut`, a larger body is cut there and is no error. `before` is an earlier visit: if the page is what it was
+        then, the server may answer 304 Not Modified instead.
 
         Raises FetchError for all that the web can do. May be cancelled at any time; the transfer itself then goes on
         unseen to its end or timeout, because Tornado's client cannot abort one.
@@ -126,9 +130,13 @@ class Fetcher:
         if not host or not url.startswith(("http://", "https://")) or not url.isascii():
             raise FetchError(Failure("bad_url", "not an absolute http or https URL"))
         exchange = _Exchange(self.guard, host, self._max_body if max_body is None else max_body, cut)
+        headers = self._headers_of_trusted if host in self._trusted else self._headers
+        if before is not None:
+            headers = headers.copy()
+            headers.update(conditions(before))
         request = HTTPRequest(
             url,
-            headers=self._headers_of_trusted if host in self._trusted else self._headers,
+            headers=headers,
             user_agent=self._agent,
             follow_redirects=False,
             connect_timeout=self._connect_timeout,

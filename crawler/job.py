@@ -17,7 +17,8 @@ import tomli_w
 
 from crawler.settings import Settings, kept
 
-_OURS = ("job.toml", "frontier.sqlite*", "pages*.jsonl", "crawl.log", "summary.json")
+_RECORDS = ("pages*.jsonl", "recrawl-*.jsonl")
+_OURS = ("job.toml", "frontier.sqlite*", *_RECORDS, "crawl.log", "summary.json")
 """What `--fresh` throws away."""
 _PATIENCE = 3.0  # seconds to wait for a crawler that is just ending
 
@@ -64,7 +65,7 @@ class Job:
     @property
     def has_records(self) -> bool:
         """Is there a page of an earlier crawl?"""
-        return any(path.stat().st_size for path in self.folder.glob("pages*.jsonl"))
+        return any(path.stat().st_size for pattern in _RECORDS for path in self.folder.glob(pattern))
 
     @property
     def has_frontier(self) -> bool:
@@ -113,9 +114,7 @@ class Job:
 
     def places(self) -> list[str]:
         """The files that hold what was found."""
-        found = (
-            path for pattern in ("pages*.jsonl", "summary.json", "crawl.log") for path in self.folder.glob(pattern)
-        )
+        found = (path for pattern in (*_RECORDS, "summary.json", "crawl.log") for path in self.folder.glob(pattern))
         return [str(path) for path in sorted(found)]
 
     def _write(self, name: str, content: bytes) -> None:

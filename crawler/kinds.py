@@ -172,7 +172,10 @@ def regex() -> Kind[re.Pattern[str]]:
 
 
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([ -~]*?)[ \t]*")  # a token and a value of RFC 9110
-_OWNED = {"connection", "content-length", "host", "te", "transfer-encoding", "upgrade", "user-agent"}
+_OWNED = {"connection", "content-length", "host", "te", "transfer-encoding", "upgrade", "user-agent"} | {
+    "if-modified-since",
+    "if-none-match",
+}
 
 
 def header() -> Kind[tuple[str, str]]:

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
+from crawler import changes
 from crawler.frontier import Frontier, FrontierError
-from crawler.model import Failure, Finished, Outcome, Request
+from crawler.model import Change, Failure, Finished, Outcome, Request
 from crawler.reasons import REASONS, RETRY_STATUSES
 from crawler.stats import Stats, Tidings
 from parsers import urls
@@ -169,7 +170,7 @@ class Ledger:
             settled = self._settle(outcome)
             batch.finished.append(settled)
             if settled.state != "waiting":
-                records.append(record_of(outcome))
+                records.append(record_of(outcome, settled.visit.change if settled.visit else None))
                 batch.tidings.add(records[-1], outcome.request.host, outcome.skipped)
         while not await self._saved(records, batch):
             if self._closing:
@@ -208,9 +209,10 @@ class Ledger:
         if may_pass and request.attempt <= self._retries:
             due = time.time() + _backoff(request.attempt)  # a Retry-After lets the whole host rest: see hosts.py
             return Finished(request.id, "waiting", request.attempt, status, failure.code if failure else None, due)
+        visit = changes.visit(outcome)
         if failure:
-            return Finished(request.id, "failed", request.attempt, status, failure.code)
-        return Finished(request.id, "crawled", request.attempt, status, found=outcome.found)
+            return Finished(request.id, "failed", request.attempt, status, failure.code, visit=visit)
+        return Finished(request.id, "crawled", request.attempt, status, found=outcome.found, visit=visit)
 
 
 def _backoff(attempt: int) -> float:
@@ -218,9 +220,10 @@ def _backoff(attempt: int) -> float:
     return min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** (attempt - 1)) * random.uniform(0.75, 1.25)
 
 
-def record_of(outcome: Outcome) -> Record:
+def record_of(outcome: Outcome, change: Change | None) -> Record:
     """The record of an outcome that is final."""
-    request, response, page, failure = outcome.request, outcome.response, outcome.page, outcome.failure
+    request, response, failure = outcome.request, outcome.response, outcome.failure
+    page = None if changes.not_modified(outcome) else outcome.page  # a 304 has no page, not an empty one
     return Record(
         url=request.url,
         status=response.status if response else failure.status if failure else None,
@@ -246,4 +249,5 @@ def record_of(outcome: Outcome) -> Record:
         data=page.data if page else None,
         facts=page.facts if page else None,
         text=page.text if page else None,
+        change=change,
     )

@@ -6,8 +6,9 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, get_args
 
+from crawler.model import Change
 from crawler.reasons import REASONS
 from crawler.stats import RecentPage, Snapshot
 from crawler.status import Watched, words
@@ -137,6 +138,17 @@ def summary(now: Snapshot, *, pages: int, refused: Mapping[str, int], places: Se
     elif now.state != "finished":
         lines.append(f"Stopped before the end, {count(now.queued, 'URL')} left: the same command goes on.")
     return "\n".join(lines) + "\n"
+
+
+def recrawling(now: Snapshot, number: int) -> str:
+    """The line before a recrawl, which may have been stopped or killed before."""
+    after = f" after {count(now.pages, 'page')}" if now.pages else ""
+    return f"Recrawl {number} {'goes on' if now.pages else 'begins'}{after}, with {count(now.queued, 'URL')} to visit\n"
+
+
+def changes(number: int, found: Mapping[Change, int]) -> str:
+    """What a recrawl has found, over all its runs, as a line for the terminal."""
+    return f"Recrawl {number}: {', '.join(f'{found.get(change, 0):,} {change}' for change in get_args(Change))}\n"
 
 
 def _reasons(title: str, counts: Mapping[str, int]) -> list[str]:

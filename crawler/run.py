@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import parsers
 import storage
@@ -26,6 +26,7 @@ from crawler.frontier import FrontierError, Reader
 from crawler.guard import Guard
 from crawler.job import Job, JobError, demo_port, look
 from crawler.kinds import plain
+from crawler.model import Change
 from crawler.scope import Scope
 from crawler.seeds import read
 from crawler.settings import DEMO, Settings, SettingsError, load
@@ -74,6 +75,7 @@ def _open_standard_streams() -> None:
 def _run(arguments: Sequence[str]) -> int:
     try:
         settings = load(arguments, _HOME)
+        _check_actions(settings)
         if settings.explain or settings.export:
             return _look_into(settings)
         seeds = read(settings)
@@ -90,11 +92,21 @@ def _run(arguments: Sequence[str]) -> int:
         return BUG
 
 
-def _look_into(settings: Settings) -> int:
-    """Answer a question about a job, which another process may own, and crawl nothing."""
-    actions = [f"--{name}" for name in ("explain", "export", "fresh") if getattr(settings, name)]
+def _check_actions(settings: Settings) -> None:
+    """Raises SettingsError, JobError for what cannot be done at all."""
+    actions = [f"--{name}" for name in ("explain", "export", "fresh", "recrawl") if getattr(settings, name)]
     if len(actions) > 1:
         raise SettingsError(f"{' and '.join(actions)}: only one of them at a time")
+    if settings.recrawl and settings.frontier == "memory":
+        raise SettingsError(
+            "--recrawl: with --frontier=memory nothing is left of the crawl that could be visited again"
+        )
+    if settings.recrawl:
+        look(settings.job)
+
+
+def _look_into(settings: Settings) -> int:
+    """Answer a question about a job, which another process may own, and crawl nothing."""
     tables = look(settings.job)
     reader = frontier.reader(settings.frontier, settings.job)
     with asyncio.Runner() as runner:
@@ -202,6 +214,8 @@ async def _crawl(job: Job, settings: Settings, seeds: Sequence[str]) -> int:
         job.save(settings)
         if not await engine.open():
             return _nothing_left(engine, job, settings)
+        if engine.recrawl:
+            progress.say(sys.stdout, progress.recrawling(engine.view.snapshot(), engine.recrawl))
         address = await _status_page(engine, settings, stack)
         _keep_fresh(engine, job, settings, guard, address)
         for signum in (signal.SIGINT, signal.SIGTERM):
@@ -212,10 +226,10 @@ async def _crawl(job: Job, settings: Settings, seeds: Sequence[str]) -> int:
         finally:
             showing.cancel()
             await asyncio.gather(showing, return_exceptions=True)
-    progress.say(
-        sys.stdout,
-        progress.summary(engine.view.snapshot(), pages=engine.pages, refused=engine.refused(), places=job.places()),
-    )
+    text = progress.summary(engine.view.snapshot(), pages=engine.pages, refused=engine.refused(), places=job.places())
+    if engine.recrawl:
+        text += progress.changes(engine.recrawl, engine.changes())
+    progress.say(sys.stdout, text)
     if engine.state == "stopped":
         return STOPPED
     return FINISHED if engine.answered or engine.budget_spent else NO_ANSWER
@@ -279,6 +293,8 @@ def _keep_fresh(engine: Engine, job: Job, settings: Settings, guard: Guard, addr
 def _figures(engine: Engine, began: datetime, address: str | None) -> dict[str, Any]:
     figures = asdict(engine.view.snapshot())
     figures |= {"began": began.isoformat(timespec="seconds"), "status_page": address, "refusals": engine.refused()}
+    if engine.recrawl:
+        figures |= {"recrawl": engine.recrawl, "changes": dict.fromkeys(get_args(Change), 0) | dict(engine.changes())}
     if engine.state in ("finished", "stopped"):
         figures["ended"] = datetime.now(UTC).isoformat(timespec="seconds")
     return figures
@@ -287,10 +303,11 @@ def _figures(engine: Engine, began: datetime, address: str | None) -> dict[str, 
 def _nothing_left(engine: Engine, job: Job, settings: Settings) -> int:
     """Say that there is nothing to do, and what would change that."""
     now = engine.view.snapshot()
+    what = f"Recrawl {engine.recrawl} of the job {job.folder}" if engine.recrawl else f"The job {job.folder}"
     if now.queued:
         budget = f"--max-pages={settings.max_pages}"
-        text = f"The job {job.folder} has spent its {budget}; a larger one, or --max-pages=none, goes on"
+        text = f"{what} has spent its {budget}; a larger one, or --max-pages=none, goes on"
     else:
-        text = f"The job {job.folder} is finished, with {progress.count(now.pages, 'page')}"
-    progress.say(sys.stdout, f"{text}; --fresh crawls it anew; --recrawl, to look for changes, is not there yet.\n")
+        text = f"{what} is finished, with {progress.count(now.pages, 'page')}"
+    progress.say(sys.stdout, f"{text}; --recrawl looks for changes; --fresh crawls it anew.\n")
     return FINISHED

@@ -119,6 +119,13 @@ class Settings:
     fresh: bool = setting(
         False, boolean(), "start the job over, and throw away what it has", group="The job", flag_only=True
     )
+    recrawl: bool = setting(
+        False,
+        boolean(),
+        "visit the URLs of a finished job again, and tell what is new, changed, unchanged or gone",
+        group="The job",
+        flag_only=True,
+    )
     yes: bool = setting(False, boolean(), "answer yes to what --fresh would ask", group="The job", flag_only=True)
     explain: str = setting(
         "",

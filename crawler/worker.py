@@ -86,7 +86,7 @@ class Workers:
         self._politeness.started(request.host)
         began = time.monotonic()
         try:
-            outcome.response = await self._fetcher.fetch(request.url)  # one request, no redirect followed
+            outcome.response = await self._fetcher.fetch(request.url, before=request.before)  # follows no redirect
         except FetchError as error:
             outcome.failure = error.failure
         finally:

@@ -36,6 +36,7 @@ class Record:
     data: Any
     facts: Any
     text: str | None
+    change: str | None  # of a recrawl: "new", "changed", "unchanged" or "gone"; see crawler/changes.py
 
 
 class StoreError(Exception):

@@ -24,7 +24,11 @@ class Run:
     @property
     def records(self) -> list[dict[str, Any]]:
         """The lines of pages.jsonl, or of the parts that several processes wrote; each must be whole."""
-        parts = sorted(self.folder.glob("pages*.jsonl"))
+        return self.series("pages")
+
+    def series(self, name: str) -> list[dict[str, Any]]:
+        """The records of a series."""
+        parts = sorted([*self.folder.glob(f"{name}.jsonl"), *self.folder.glob(f"{name}-*.jsonl")])
         return [json.loads(line) for path in parts for line in path.read_text().splitlines()]
 
     @property

@@ -18,6 +18,13 @@ class Page:
     gate: asyncio.Event | None = None
     before: list["Page"] = field(default_factory=list)
 
+    def is_what(self, arrival: "Arrival") -> bool:
+        """Is it what a conditional request has already (RFC 9110, 13.2.2)?"""
+        for asked, has in (("if-none-match", "ETag"), ("if-modified-since", "Last-Modified")):
+            if asked in arrival.headers and has in self.headers:
+                return self.status == 200 and arrival.headers[asked] == self.headers[has].lower()
+        return False
+
 
 @dataclass(frozen=True)
 class Arrival:
@@ -82,6 +89,8 @@ class Site:
         try:
             page = self.pages.get(arrival.path, Page(b"not here", status=404))
             page = page.before.pop(0) if page.before else page
+            if page.is_what(arrival):
+                page = Page(b"", status=304, headers=page.headers)
             if page.gate is not None:
                 await page.gate.wait()
             await asyncio.sleep(page.delay)

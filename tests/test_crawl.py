@@ -41,6 +41,7 @@ FIELDS = [
     "data",
     "facts",
     "text",
+    "change",
 ]
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from crawler.fetcher import Fetcher, FetchError
 from crawler.guard import Guard
-from crawler.model import Failure
+from crawler.model import Failure, Visit
 from crawler.reasons import REASONS
 from parsers.page import Response
 from tests.conftest import need
@@ -120,6 +120,24 @@ async def test_the_request_names_agent_headers_and_codings(make_fetcher: MakeFet
     assert named["X-A"] == "b"
     assert {"gzip", "deflate"} <= set(named["Accept-Encoding"].split(", "))
     assert not {"Expect", "Pragma", "Authorization", "Cookie"} & set(named)
+
+
+async def test_a_page_is_asked_for_on_the_conditions_of_an_earlier_visit(
+    make_fetcher: MakeFetcher, server: OddServer
+) -> None:
+    fetcher = make_fetcher(headers=[("X-A", "b")])
+    before = Visit(200, 1, 'W/"\xfc 1"', "Sun, 06 Nov 1994 08:49:37 GMT")
+    response = await fetcher.fetch(server.url("not-modified"), before=before)
+    assert (response.status, response.headers["etag"], response.body) == (304, '"1"', b"")
+    for hostile in (Visit(), Visit(200, 1, '"1"\r\nX-Evil: 1', "now\r\nX-Evil: 1"), Visit(200, 1, "x" * 10**6)):
+        await fetcher.fetch(server.url("plain"), before=hostile)
+    await fetcher.fetch(server.url("plain"))
+    first, *others = server.requests
+    lines = first.rstrip().split("\r\n")
+    assert 'If-None-Match: W/"\xfc 1"' in lines
+    assert "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT" in lines
+    assert "X-A: b" in lines
+    assert not any(word in head for word in ("If-", "X-Evil") for head in others)
 
 
 async def test_a_url_is_asked_for_exactly_as_it_is_recorded(make_fetcher: MakeFetcher, server: OddServer) -> None:

@@ -31,6 +31,7 @@ LEVELS = {
     "crawler.seeds": 1,
     "crawler.job": 1,
     "crawler.scope": 1,
+    "crawler.changes": 1,
     "crawler.traps": 1,
     "crawler.guard": 1,
     "crawler.stats": 1,

@@ -18,7 +18,8 @@ from benchmarks.sites import Shape
 SMALL = Shape(hosts=2, pages=400, links=20, most_weight=8_000, latency=0.01, slow_latency=0.02, years=2)
 OPENING = [name for name in POINTS if name.startswith(("job.toml/", "open/", "cut-back/", "seeds/"))]
 STOPPING = [name for name, point in POINTS.items() if point.stopping]
-CRAWLING = [name for name in POINTS if name not in OPENING + STOPPING]
+AGAIN = [name for name in POINTS if name.startswith("recrawl/")]
+CRAWLING = [name for name in POINTS if name not in OPENING + STOPPING + AGAIN]
 ONCE = ("summary.json/rename", "note/end")  # they come first, and not again soon
 
 
@@ -61,6 +62,21 @@ async def test_killed_at_each_point_of_a_stop(killer: Killer) -> None:
     for point in STOPPING:
         assert await killer.at(point, stop_after=20), f"{point} was not reached"
     await killer.to_the_end()
+
+
+async def test_killed_at_each_point_of_a_recrawl(killer: Killer) -> None:
+    await killer.to_the_end()
+    again = Killer(killer.web, killer.folder, recrawl=True)
+    pages = left(killer.folder)
+    for point in AGAIN:
+        assert await again.at(point), f"{point} was not reached"
+        assert left(killer.folder).series == ("pages" if point == "recrawl/in" else "recrawl-1")
+        assert left(killer.folder).noted == (pages.noted if point == "recrawl/in" else {})
+    for point in (f"{point}@2" for point in CRAWLING if point not in (*ONCE, "append/torn")):
+        assert await again.at(point), f"{point} was not reached"
+    assert await again.at("write@40000")
+    await again.to_the_end()
+    assert len((killer.folder / "pages.jsonl").read_bytes().splitlines()) == len(pages.noted)
 
 
 @pytest.mark.parametrize("most", [0, 5_000, 50_000])

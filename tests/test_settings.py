@@ -384,6 +384,7 @@ def test_what_is_kept_is_the_job_without_secrets_and_actions(home: Path) -> None
         "job",
         "config",
         "fresh",
+        "recrawl",
         "yes",
         "explain",
         "export",

@@ -22,6 +22,7 @@ def record(url: str, **changes: Any) -> Record:
         fetched_at="2025-11-20T08:00:00.000Z", elapsed=0.12, attempts=1, ip="192.0.2.1", http_version="1.1",
         content_type="text/html", charset="utf-8", bytes=1234, sha256="ab" * 32, title="Title", description=None,
         canonical=None, lang="en", robots=None, links=["http://a.example/next"], data=None, facts=None, text=None,
+        change=None,
     )  # fmt: skip
     return dataclasses.replace(plain, **changes)
 
