@@ -27,7 +27,7 @@ class Visit:
     """What is kept of the last visit to a URL, so that the next can tell what has changed; empty: there was none."""
 
     status: int | None = None  # None when nothing answered
-    digest: int | None = None  # of the answer; signed, 64 bits
+    digest: int | None = None  # of the answer; signed, 48 bits
     etag: str | None = None  # exactly as it came; bytes beyond ASCII as Latin-1
     modified: str | None = None  # Last-Modified, exactly as it came
     change: Change | None = None  # what that visit found; None in a first crawl

@@ -1,5 +1,6 @@
 """What a recrawl asks for and finds, answer by answer."""
 
+import pickle
 import time
 
 import pytest
@@ -115,6 +116,19 @@ def test_what_cannot_be_a_date_is_neither_kept_nor_sent(hostile: str) -> None:
 @pytest.mark.parametrize("status", [302, 404, 500, 304])
 def test_only_a_success_is_asked_for_on_conditions(status: int) -> None:
     assert conditions(kept(status, etag='"1"', last_modified="now")) == {}
+
+
+def test_a_page_that_could_not_be_read_is_asked_for_as_a_whole() -> None:
+    outcome = seen(None, etag='"1"')
+    outcome.page = Page(problem="unread: not parsed within 30 s")
+    visited = visit(outcome)
+    assert visited is not None
+    assert conditions(visited) == {}
+
+
+def test_a_visit_may_go_to_another_process_and_back() -> None:
+    outcome = pickle.loads(pickle.dumps(seen(kept(etag='"1"'), 304, "")))
+    assert found(outcome) == "unchanged"
 
 
 def test_not_modified_keeps_what_was_kept() -> None:

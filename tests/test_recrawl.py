@@ -9,10 +9,21 @@ from typing import Any
 import pytest
 
 from benchmarks.kills import left
+from tests import crawling
 from tests.crawling import QUICK, Crawl, Run, crawl
 from tests.site import Site
 
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
+
+
+@pytest.fixture(autouse=True)
+def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process, or as many as CREWS asks for."""
+    monkeypatch.setattr(crawling, "DEFAULTS", [*crawling.DEFAULTS, f"--processes={getattr(request, 'param', 1)}"])
+
+
+CREWS = pytest.mark.parametrize("processes", [1, 3], indirect=True)
+"""For what holds for one process and for a crew."""
 
 
 def recrawled(run: Run, number: int = 1) -> dict[str, dict[str, Any]]:
@@ -37,6 +48,7 @@ async def again(site: Site, job: Path, *arguments: str) -> Run:
     return run
 
 
+@CREWS
 async def test_every_kind_of_change_is_found(site: Site, job: Path) -> None:
     paths = ("/same", "/etag", "/dated", "/edited", "/removed", "/moved", "/missing", "/lost", "/back", "/error")
     site.page("/", *paths)
@@ -51,7 +63,6 @@ async def test_every_kind_of_change_is_found(site: Site, job: Path) -> None:
     site.page("/error")
     first = await crawl(job, *QUICK, site.url("/"))
     assert {record["change"] for record in first.records} == {None}
-    pages = (job / "pages.jsonl").read_bytes()
 
     site.page("/edited", "/found", headers={"ETag": '"2"'})
     site.page("/found")
@@ -86,7 +97,7 @@ async def test_every_kind_of_change_is_found(site: Site, job: Path) -> None:
     told = recrawled(run)["/etag"]
     assert (told["status"], told["error"], told["links"], told["sha256"], told["bytes"]) == (304, None, [], None, None)
     assert (told["parent"], told["depth"], told["attempts"]) == (site.url("/"), 1, 1)
-    assert (job / "pages.jsonl").read_bytes() == pages
+    assert run.by_url == first.by_url
 
 
 async def test_a_second_recrawl_compares_with_the_first(site: Site, job: Path) -> None:
@@ -156,6 +167,7 @@ async def test_what_failed_before_is_new_when_it_answers(site: Site, job: Path) 
     assert changes(await again(site, job)) == {"/": "unchanged", "/slow": "new"}
 
 
+@CREWS
 @pytest.mark.parametrize("flags", [["--recrawl"], []], ids=["recrawl", "plain"])
 async def test_the_same_command_goes_on_with_a_stopped_recrawl(site: Site, job: Path, flags: list[str]) -> None:
     site.page("/", *(f"/{number}" for number in range(60)))
@@ -175,7 +187,7 @@ async def test_the_same_command_goes_on_with_a_stopped_recrawl(site: Site, job: 
     end = await crawl(job, *QUICK, *flags, site.url("/"))
     assert (end.code, end.err) == (0, "")
     assert f"Recrawl 1 goes on after {done} pages, with {61 - done} URLs to visit\n" in end.out
-    assert f"{job}/recrawl-1.jsonl\n" in end.out
+    assert all(f"{path}\n" in end.out for path in job.glob("recrawl-1*.jsonl"))
     assert (len(recrawled(end)), len(end.by_url), len(site.asked)) == (61, 61, 61)
     assert end.summary["changes"]["unchanged"] == 61
 
@@ -186,13 +198,13 @@ async def test_the_same_command_goes_on_with_a_stopped_recrawl(site: Site, job: 
     assert "--fresh" in finished.out
 
 
+@CREWS
 async def test_kill_9_in_a_recrawl_loses_and_doubles_nothing(site: Site, job: Path) -> None:
     paths = [f"/{number}" for number in range(200)]
     site.page("/", *paths)
     for number, path in enumerate(paths):
         site.page(path, headers={"ETag": f'"{number}"'} if number % 2 else {})
     first = await crawl(job, *QUICK, site.url("/"))
-    pages = (job / "pages.jsonl").read_bytes()
     for path in paths[::10]:
         site.page(path, f"{path}/more", title="edited")
     site.arrivals.clear()
@@ -206,9 +218,8 @@ async def test_kill_9_in_a_recrawl_loses_and_doubles_nothing(site: Site, job: Pa
     run = await again(site, job)
     assert Counter(changes(run).values()) == {"changed": 20, "new": 20, "unchanged": 181}
     assert set(recrawled(run)) == {"/", *paths, *(f"{path}/more" for path in paths[::10])}
-    assert (job / "pages.jsonl").read_bytes() == pages
-    assert not (job / "recrawl-2.jsonl").exists()
-    assert len(first.records) == 201
+    assert run.by_url == first.by_url
+    assert not list(job.glob("recrawl-2*"))
 
 
 async def test_budgets_count_anew(site: Site, job: Path) -> None:
@@ -242,12 +253,13 @@ async def test_a_new_seed_goes_into_the_recrawl(site: Site, job: Path) -> None:
     assert changes(run) == {"/": "unchanged", "/more": "new"}
 
 
+@CREWS
 async def test_fresh_throws_recrawls_away_too(site: Site, job: Path) -> None:
     site.page("/")
     await crawl(job, *QUICK, site.url("/"))
     await again(site, job)
     run = await crawl(job, *QUICK, "--fresh", "--yes", site.url("/"))
-    assert not (job / "recrawl-1.jsonl").exists()
+    assert not list(job.glob("recrawl-*"))
     assert "recrawl" not in run.summary
     assert [record["change"] for record in run.records] == [None]
 
@@ -288,6 +300,15 @@ async def test_a_first_crawl_must_be_finished_before_it_is_visited_again(site: S
     never.set()
     assert len((await crawl(job, *QUICK, site.url("/"))).by_url) == 2
     await again(site, job)
+
+
+async def test_a_crawl_that_has_hardly_begun_is_not_visited_again(site: Site, job: Path) -> None:
+    """It was killed before it had a frontier."""
+    job.mkdir()
+    (job / "job.toml").touch()
+    site.page("/")
+    assert "without --recrawl" in await error(job, "--recrawl", site.url("/"))
+    assert len((await crawl(job, *QUICK, site.url("/"))).by_url) == 1
 
 
 async def test_a_job_without_any_page_has_nothing_to_visit_again(site: Site, job: Path) -> None:
