@@ -1,9 +1,11 @@
 """How many pages a second the whole crawler makes, beside what parsing alone would cost.
 
 Measures: `crawl.py` as a user starts it (frontier on disk, JSONL with links, status page up) on pages served from
-loopback, so that neither politeness nor a network is what limits. "whole" counts from the command to its end, "net"
-without what a crawl of one page takes. The floor is lxml on the same pages in memory, a process a core: parse, links,
-title, digest. Leaves out: latency, TLS, names, pages that fail.
+loopback, so that neither politeness nor a network is what limits; with one process, and with a crew of one a core.
+"whole" counts from the command to its end, "net" without what a crawl of one page takes. Memory is what all processes
+hold together at most, shared pages counted once, looked at ten times a second in a run of its own (Linux). The floor is
+lxml on the same pages in memory, a process a core: parse, links, title, digest. Leaves out: latency, TLS, names, pages
+that fail.
 
     python -m benchmarks.throughput [--runs=5]
 """
@@ -39,24 +41,48 @@ class Measured:
     pages: int
     wall: float  # seconds
     processor: float  # seconds
-    memory: int  # bytes, the peak
+    memory: int  # bytes, the peak; 0 when it was not watched
 
 
-def crawl(url: str, *arguments: str) -> Measured:
+def crawl(url: str, *arguments: str, watch: bool = False) -> Measured:
     """Crawl once in a process of its own; RuntimeError when it does not end as it should."""
+    memory = 0
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, str(ROOT / "crawl.py"), f"--job={folder}/job", *_ARGUMENTS, *arguments, url],
             stdout=subprocess.DEVNULL,
         )
+        if watch:
+            while process.poll() is None:
+                memory = max(memory, sum(map(held, family(process.pid))))
+                time.sleep(0.1)
+            return Measured(0, 0, 0, memory)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise RuntimeError(f"the crawl ended with {process.returncode}")
-        pages = Path(folder, "job", "pages.jsonl").read_bytes().count(b"\n")
-        return Measured(pages, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+        pages = sum(path.read_bytes().count(b"\n") for path in Path(folder, "job").glob("pages*.jsonl"))
+        return Measured(pages, wall, usage.ru_utime + usage.ru_stime, memory)
+
+
+def family(first: int) -> list[int]:
+    """A process and its children (Linux)."""
+    try:
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+    except OSError:
+        children = []
+    return [first, *map(int, children)]
+
+
+def held(process: int) -> int:
+    """Bytes of memory that a process holds, its share of what is shared (Linux); 0 when it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
 def parse_alone(bodies: list[bytes]) -> None:
@@ -101,26 +127,33 @@ def main() -> None:
         sys.exit(f"{PYTHON_DOC} is not there (Debian: apt install python3-doc)")
     paths = list(PYTHON_DOC.resolve().rglob("*.html"))
     cores = os.cpu_count() or 1
-    crawls, single, floors = [], [], []
+    numbers = sorted({1, cores})
+    crawls: dict[int, list[Measured]] = {number: [] for number in numbers}
+    single: dict[int, list[Measured]] = {number: [] for number in numbers}
+    floors = []
     with served(PYTHON_DOC) as url:
-        crawl(url + "index.html")
+        memory = {number: crawl(f"{url}index.html", f"--processes={number}", watch=True).memory for number in numbers}
         for _ in range(runs):  # interleaved, because machines drift
-            crawls.append(crawl(url + "index.html"))
-            single.append(crawl(url + "bugs.html", "--max-pages=1"))
+            for number in numbers:
+                crawls[number].append(crawl(f"{url}index.html", f"--processes={number}"))
+                single[number].append(crawl(f"{url}bugs.html", f"--processes={number}", "--max-pages=1"))
             floors.append(floor(paths, cores))
-    wall = statistics.median(each.wall for each in crawls)
-    start = statistics.median(each.wall for each in single)
-    pages = crawls[0].pages
     best = statistics.median(floors)
     sizes = statistics.mean(path.stat().st_size for path in paths) / 1000
     versions = f"Python {platform.python_version()}, tornado {tornado.version}, {pycurl.version.split()[0]}"
+    pages = crawls[1][0].pages
     print(f"{pages} pages of {sizes:.0f} KB, {cores} cores, {runs} runs; {versions}, lxml {lxml.etree.__version__}\n")
     print("| | whole, pages/s | net, pages/s | of the floor (net) | processor, µs a page | peak memory, MB |")
     print("|---|---|---|---|---|---|")
-    processor = statistics.median(each.processor for each in crawls) / pages * 1e6
-    memory = max(each.memory for each in crawls) / 1e6
-    net = pages / (wall - start)
-    print(f"| crawl.py | {pages / wall:.0f} | {net:.0f} | {net / best:.2f} | {processor:.0f} | {memory:.0f} |")
+    for number in numbers:
+        wall = statistics.median(each.wall for each in crawls[number])
+        start = statistics.median(each.wall for each in single[number])
+        processor = statistics.median(each.processor for each in crawls[number]) / pages * 1e6
+        net = pages / (wall - start)
+        print(
+            f"| --processes={number} | {pages / wall:.0f} | {net:.0f} | {net / best:.2f} | {processor:.0f} "
+            f"| {memory[number] / 1e6:.0f} |"
+        )
     print(f"| lxml alone | {best:.0f} | {best:.0f} | 1 | {cores / best * 1e6:.0f} | |")
 
 
