@@ -11,6 +11,7 @@ that fail.
 """
 
 import argparse
+import contextlib
 import hashlib
 import multiprocessing
 import os
@@ -56,7 +57,8 @@ def crawl(url: str, *arguments: str, watch: bool = False) -> Measured:
         if watch:
             while process.poll() is None:
                 memory = max(memory, sum(map(held, family(process.pid))))
-                time.sleep(0.1)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(0.1)
             return Measured(0, 0, 0, memory)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
