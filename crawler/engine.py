@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from tornado.queues import Queue
@@ -15,7 +16,7 @@ from crawler.frontier import Budget, Frontier, FrontierError
 from crawler.gate import ROBOTS, Gate
 from crawler.hosts import Hosts
 from crawler.job import JobError
-from crawler.ledger import Commit, Ledger
+from crawler.ledger import Commit, Ledger, Troubles
 from crawler.model import Change, Found, Request
 from crawler.robots import Robots
 from crawler.scheduler import Hands, Scheduler
@@ -59,15 +60,20 @@ class Engine:
         self._hosts = Hosts(settings.delay, settings.per_host)
         self._scope = Scope(settings, seeds)
         self._commit = Commit(frontier, self._stats)
+        self._troubles = Troubles()
         self._ledger = Ledger(self._commit, settings.retries)  # with a crew: of what is refused
         self._gate = Gate(settings, self._hosts, Robots(settings.product), fetcher, frontier, self._ledger)
-        self._scheduler = Scheduler(settings, frontier, self._hosts, self._gate, self._queue)
+        self._scheduler = Scheduler(settings, frontier, self._hosts, self._gate, self._queue, self._troubles)
         self._gate.opened = self._scheduler.wake
+        self._ledger.troubled = partial(self._troubles.tell, "ledger")
+        self._troubles.over = self._scheduler.wake
         self._commit.committed = self._scheduler.added
         self._workers = Workers(settings.concurrency, self._queue, self._scheduler, fetcher, self._scope, self._ledger)
         self._crew: Crew | None = None
         if processes > 1:
-            rooms = Rooms(settings, seeds, fetcher.guard, lock, frontier, places, self._scheduler, self._commit)
+            rooms = Rooms(
+                settings, seeds, fetcher.guard, lock, frontier, places, self._scheduler, self._commit, self._troubles
+            )
             self._crew = Crew(processes, rooms, self._scope, self._queue, self._ledger)
         self._hands: Hands = self._crew or self._workers
         self._scheduler.hands = self._hands
@@ -260,7 +266,7 @@ class Engine:
             tell()
 
     def _trouble(self) -> str | None:
-        return self._hands.trouble or self._scheduler.trouble
+        return self._troubles.first or self._scheduler.trouble
 
     @property
     def pages(self) -> int:

@@ -41,6 +41,31 @@ class Batch:
     tidings: Tidings = field(default_factory=Tidings)
 
 
+class Troubles:
+    """Why nothing can be saved at the moment, by who has found it; the log tells when that begins, and when it ends."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+        self.over: Callable[[], None] = lambda: None
+        """Called when the last trouble has gone."""
+
+    @property
+    def first(self) -> str | None:
+        """One of them, in one line; None when all is well. While there is any, the crawl should pause."""
+        return next(iter(self._texts.values()), None)
+
+    def tell(self, who: str, text: str | None) -> None:
+        """Somebody has a trouble, or (None) has none any more."""
+        well = not self._texts
+        if text is not None:
+            self._texts[who] = text
+            if well:
+                log.error("cannot save, so the crawl pauses: %s", text)
+        elif self._texts.pop(who, None) and not self._texts:
+            log.info("saving works again")
+            self.over()
+
+
 class Commits(Protocol):
     """Whoever brings batches to the frontier, in this process or from another."""
 
@@ -88,10 +113,9 @@ class Ledger:
         self._room.set()
         self._wanted = asyncio.Event()
         self._closing = False
-        self.trouble: str | None = None
-        """Why nothing can be saved at the moment, in one line; the crawl should pause."""
         self.troubled: Callable[[str | None], None] = lambda trouble: None
-        """Called when `trouble` has come or gone."""
+        """Called with why nothing can be saved at the moment, in one line; with None when it can again."""
+        self._in_trouble = False
 
     def use(self, stores: Mapping[str, Store], positions: Mapping[str, int]) -> None:
         """Write to these stores from here on; both are by the names under which positions are noted."""
@@ -174,7 +198,7 @@ class Ledger:
                 batch.tidings.add(records[-1], outcome.request.host, outcome.skipped)
         while not await self._saved(records, batch):
             if self._closing:
-                log.error("%d outcomes could not be saved; their URLs will be asked for again", len(outcomes))
+                log.info("%d outcomes could not be saved; their URLs will be asked for again", len(outcomes))
                 return
             self._wanted.clear()
             await self._gather(_TRY_AGAIN)
@@ -188,16 +212,13 @@ class Ledger:
                 batch.positions[name] = await store.append(records)
             await self._commits.commit(batch)
         except (StoreError, FrontierError) as error:
-            if self.trouble is None:
-                log.error("cannot save, so the crawl pauses: %s", error)
-            self.trouble = str(error)
-            self.troubled(self.trouble)
+            self._in_trouble = True
+            self.troubled(str(error))
             await self.close_stores()
             return False
         self._positions.update(batch.positions)
-        if self.trouble is not None:
-            log.info("saving works again")
-            self.trouble = None
+        if self._in_trouble:
+            self._in_trouble = False
             self.troubled(None)
         return True
 

@@ -16,6 +16,7 @@ from tornado.queues import Queue
 from crawler.frontier import Frontier, FrontierError
 from crawler.gate import ROBOTS, Gate
 from crawler.hosts import Hosts
+from crawler.ledger import Troubles
 from crawler.model import Answer, Request
 from crawler.settings import Settings
 
@@ -27,10 +28,6 @@ _WINDOWS = 10_000  # requests of all hosts that may wait in windows: it bounds t
 
 class Hands(Protocol):
     """Those who work on what the queue holds: workers in this process, or a crew of processes."""
-
-    @property
-    def trouble(self) -> str | None:
-        """Why nothing can be saved at the moment, in one line; the crawl should pause."""
 
     def hurry(self) -> None:
         """Save at once what there is: nothing is left to hand out, and only the links in it can give work."""
@@ -55,12 +52,14 @@ class Scheduler:
         hosts: Hosts,
         gate: Gate,
         queue: Queue[Request],
+        troubles: Troubles,
     ) -> None:
         self._settings = settings
         self._frontier = frontier
         self._hosts = hosts
         self._gate = gate
         self._queue = queue
+        self._troubles = troubles
         self.hands: Hands
         """Those who work on what the queue holds; to be set before the loops run."""
         self._look_everywhere = True  # not only at hungry hosts: URLs were added or have become due
@@ -101,7 +100,7 @@ class Scheduler:
                 if await self._claim(self._wants(self._frontier.waiting(time.time()))):
                     self.trouble = None
             except FrontierError as error:
-                if self.trouble is None and self.hands.trouble is None:  # which has been said
+                if self.trouble is None and self._troubles.first is None:  # which has been said
                     log.error("no URLs can be claimed, so the crawl waits: %s", error)
                 self.trouble = str(error)
                 asyncio.get_running_loop().call_later(_TRY_AGAIN, self.added)
@@ -165,7 +164,7 @@ class Scheduler:
             await _woken(self._wake_hand_out, None if turn is None else turn - now)
 
     def _may_start(self) -> bool:
-        if self.paused or self.hands.trouble is not None:
+        if self.paused or self._troubles.first is not None:
             return False
         return self._hosts.under_way < self._settings.concurrency
 

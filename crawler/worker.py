@@ -50,11 +50,6 @@ class Workers:
         self._ledger = ledger
         self._parse = parse
 
-    @property
-    def trouble(self) -> str | None:
-        """See `Ledger`."""
-        return self._ledger.trouble
-
     def hurry(self) -> None:
         """See `Ledger`."""
         self._ledger.hurry()

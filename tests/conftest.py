@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from tests import crawling
 from tests.site import Site, served
 
 if TYPE_CHECKING:
@@ -55,6 +56,14 @@ async def site() -> AsyncIterator[Site]:
     """A web that the test states page by page."""
     async with served() as site:
         yield site
+
+
+@pytest.fixture(params=[1, 3])
+def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Of a suite that holds for one process and for a crew: how many a crawl has."""
+    number: int = request.param
+    monkeypatch.setattr(crawling, "DEFAULTS", [*crawling.DEFAULTS, f"--processes={number}"])
+    return number
 
 
 @pytest.fixture

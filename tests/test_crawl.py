@@ -16,6 +16,8 @@ from tests import crawling
 from tests.crawling import QUICK, ROOT, Crawl, Run, crawl
 from tests.site import Page, Site
 
+pytestmark = pytest.mark.usefixtures("processes")
+
 FIELDS = [
     "url",
     "status",
@@ -43,12 +45,6 @@ FIELDS = [
     "text",
     "change",
 ]
-
-
-@pytest.fixture(autouse=True, params=[1, 3])
-def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything holds for one process, and for a crew."""
-    monkeypatch.setattr(crawling, "DEFAULTS", [*crawling.DEFAULTS, f"--processes={request.param}"])
 
 
 def command(*arguments: str) -> str:

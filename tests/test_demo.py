@@ -6,6 +6,7 @@ import signal
 import tomllib
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Browser, expect
 
 from benchmarks.generated import Web
@@ -13,6 +14,7 @@ from benchmarks.web import Shape
 from tests.crawling import ROOT, Crawl, crawl
 
 
+@pytest.mark.usefixtures("processes")
 async def test_the_built_in_web_is_crawled_completely_and_each_page_once(tmp_path: Path) -> None:
     job = tmp_path / "job"
     run = await crawl(job, "demo:", "--delay=0", "--per-host=60", "--retries=0")

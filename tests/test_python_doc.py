@@ -22,6 +22,7 @@ def doc() -> Iterator[str]:
         yield url
 
 
+@pytest.mark.usefixtures("processes")
 async def test_all_is_crawled_once_with_the_links_of_a_browser(doc: str, browser: Browser, tmp_path: Path) -> None:
     run = await crawl(tmp_path / "job", *FLAGS, f"{doc}index.html")
     assert run.code == 0, run.err

@@ -47,11 +47,6 @@ class Crew:
         await self._rooms.places.cut_back(series, positions)
         self._ledger.use(self._rooms.places.stores(series), positions)
 
-    @property
-    def trouble(self) -> str | None:
-        """See `Ledger`."""
-        return self._ledger.trouble or next((post.trouble for post in self._posts if post.trouble), None)
-
     def hurry(self) -> None:
         """See `Ledger.hurry`."""
         self._ledger.hurry()
@@ -107,6 +102,7 @@ class Crew:
     async def begin(self, number: int) -> Begin:
         """See `Mates`."""
         rooms = self._rooms
+        positions = await rooms.frontier.positions()
         return Begin(
             number=number,
             series=self._series,
@@ -115,7 +111,7 @@ class Crew:
             seeds=rooms.seeds,
             admitted=self._admitted,
             pinned=rooms.guard.pinned,
-            positions=await rooms.frontier.positions(),
+            positions=positions,
         )
 
     async def crashed(self, requests: Sequence[Request]) -> set[int]:

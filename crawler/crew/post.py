@@ -16,7 +16,7 @@ from typing import Protocol
 from crawler.crew.wire import Begin, Hurry, Kept, Order, Pin, Report, Started, Stop, Trouble, Wire
 from crawler.frontier import Frontier, FrontierError
 from crawler.guard import Guard
-from crawler.ledger import Batch, Commit
+from crawler.ledger import Batch, Commit, Troubles
 from crawler.model import Answer, Request
 from crawler.settings import Settings
 from crawler.worker import Politeness
@@ -50,6 +50,7 @@ class Rooms:
     places: Places
     politeness: Politeness
     commit: Commit
+    troubles: Troubles
 
 
 class Mates(Protocol):
@@ -79,7 +80,7 @@ class Post:
 
     def __init__(self, number: int, rooms: Rooms, mates: Mates) -> None:
         self.number = number
-        self.trouble: str | None = None
+        self._name = f"crew process {number}"
         self.in_hand: dict[int, Request] = {}
         self._rooms = rooms
         self._mates = mates
@@ -125,7 +126,7 @@ class Post:
 
         The task raises CrewError when one after the other fails by itself.
         """
-        self._keeping = asyncio.create_task(self._keep(), name=f"crew process {self.number}")
+        self._keeping = asyncio.create_task(self._keep(), name=self._name)
         return self._keeping
 
     async def _keep(self) -> None:
@@ -167,11 +168,12 @@ class Post:
                 start_new_session=True,  # Ctrl-C is for the first process
             )
         log.info("crew process %d is number %d", self.number, process.pid)
+        self._process = process
         wire: Wire[Order, Report] = await Wire.over(ours)
         begin = await self._mates.begin(self.number)
         self._stores = self._rooms.places.stores(begin.series, self.number)
         wire.send(begin)
-        self._process, self._wire = process, wire
+        self._wire = wire  # at once, so that it hears all that is told from here on
         if self._stopping.is_set():
             wire.send(Stop())
         self._mates.changed()
@@ -195,7 +197,7 @@ class Post:
                 self._rooms.guard.pin(host, addresses)
                 self._mates.tell(report)
             case Trouble(text):
-                self.trouble = text
+                self._rooms.troubles.tell(self._name, text)
             case logging.LogRecord():
                 logging.getLogger(report.name).handle(report)
 
@@ -264,11 +266,9 @@ class Post:
                     await store.close()
             await self._rooms.frontier.release([id_ for id_ in self.in_hand if id_ not in kept])
         except (StoreError, FrontierError) as error:
-            if self.trouble is None:
-                log.error("what a crew process left cannot be cut back, so the crawl pauses: %s", error)
-            self.trouble = str(error)
+            self._rooms.troubles.tell(self._name, str(error))
             return False
-        self.trouble = None
+        self._rooms.troubles.tell(self._name, None)
         return True
 
 
