@@ -10,23 +10,23 @@ kills come while the crawler starts and recovers, crawls, commits, is stopped an
 
 import argparse
 import asyncio
-import json
 import os
 import random
 import re
 import shutil
 import signal
-import sqlite3
 import statistics
 import sys
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from benchmarks.aftermath import IN_HAND, WAITING, Broken, Left, left
 from benchmarks.faults import CREW_POINTS, POINTS, SENTINEL, Point
 from benchmarks.web import Shape
 from benchmarks.witness import Served, serving
@@ -51,86 +51,6 @@ _CREW_BEGINS = re.compile(r"crew process (\d+) is number (\d+)$")
 _CREW_DIED = re.compile(r"error: crew process \d+ was killed by SIG(?:KILL|XFSZ); \d+ URLs are handed out again\n")
 
 
-class Broken(Exception):  # noqa: N818 - not an error of this program
-    """The crawler did not keep a promise; the message is one line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What lies in a job folder after a kill, all of it allowed."""
-
-    noted: dict[str, int | None]  # URL and status of the records that the frontier knows of
-    beyond: int  # bytes behind them, which the next start cuts off
-    states: dict[int, int]  # URLs by their state, as the file has it
-    series: str = "pages"  # of the records: those of a first crawl, or of the recrawl that was begun last
-
-
-_KNOWN = """
-SELECT urls.url, coalesce(fates.state, 0), CASE WHEN parent IS NOT NULL THEN coalesce(parents.state, 0) END
-FROM urls LEFT JOIN fates USING (id) LEFT JOIN fates AS parents ON parents.id = urls.parent
-"""
-_WAITING, _IN_HAND, _CRAWLED, _FAILED = range(4)  # states as the file has them
-
-
-def left(folder: Path) -> Left:
-    """Look at a job that nobody runs, without touching it. Raises Broken for a state that must never be."""
-    known, positions, series = _frontier(folder)
-    noted: dict[str, int | None] = {}
-    beyond: list[bytes] = []
-    for part in {*positions, *_parts(series, (path.stem for path in folder.glob("*.jsonl")))}:
-        pages, position = folder / f"{part}.jsonl", positions.get(part, 0)
-        content = pages.read_bytes() if pages.exists() else b""
-        if len(content) < position:
-            raise Broken(f"{pages.name} has {len(content)} bytes, fewer than the {position} that were noted")
-        for line in content[:position].splitlines(keepends=True):
-            if not line.endswith(b"\n"):
-                raise Broken("the noted position is not the end of a line")
-            record = json.loads(line)
-            if record["url"] in noted:
-                raise Broken(f"{record['url']} has two records")
-            noted[record["url"]] = record["status"]
-        beyond += content[position:].splitlines(keepends=True)
-    settled = {url for url, (state, _) in known.items() if state in (_CRAWLED, _FAILED)}
-    if settled != noted.keys():
-        raise Broken(f"records and frontier disagree on {sorted(settled ^ noted.keys())[:3]}")
-    for line in beyond:
-        if line.endswith(b"\n") and known[url := json.loads(line)["url"]][0] not in (_WAITING, _IN_HAND):
-            raise Broken(f"{url} is settled, with a record that was not noted")
-    # In a recrawl a page may be visited before those that led to it.
-    seen = (None, _CRAWLED) if series == "pages" else (None, _CRAWLED, _FAILED, _WAITING)
-    if orphans := [url for url, (_, parent) in known.items() if parent not in seen]:
-        raise Broken(f"{orphans[0]} is known from a page that is not crawled")
-    states = Counter(state for state, _ in known.values())
-    return Left(noted, sum(map(len, beyond)), states, series)
-
-
-def _frontier(folder: Path) -> tuple[dict[str, tuple[int, int | None]], dict[str, int], str]:
-    """Of each URL its state and its parent's; the noted positions, and of which series of records they are.
-
-    From a copy, since to open it is to mend it.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        for path in folder.glob("frontier.sqlite*"):
-            if path.suffix != ".sqlite-shm":  # what it says of the log is worthless without the process
-                shutil.copy(path, scratch)
-        with closing(sqlite3.connect(Path(scratch, "frontier.sqlite"))) as db:
-            if (said := db.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
-                raise Broken(f"frontier.sqlite is corrupt: {said.splitlines()[0]}")
-            if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                return {}, {}, "pages"
-            recrawl = db.execute("SELECT value FROM notes WHERE key = 'recrawl'").fetchone()
-            series = f"recrawl-{recrawl[0]}" if recrawl else "pages"
-            stores = db.execute("SELECT name, position FROM stores").fetchall()
-            known = {url: (state, parent) for url, state, parent in db.execute(_KNOWN)}
-            positions = {name.removeprefix("jsonl/"): position for name, position in stores}
-            return known, {part: positions[part] for part in _parts(series, positions)}, series
-
-
-def _parts(series: str, names: Iterable[str]) -> list[str]:
-    """Those of the names that are parts of a series."""
-    return [name for name in names if re.fullmatch(rf"{series}(-[0-9]+)?", name)]
-
-
 def send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     """Signal a process that may be ending; its own method could take the exit code away from the loop that waits."""
     with suppress(ProcessLookupError):
@@ -146,6 +66,7 @@ class Death:
     allowed: int  # at most so many
     age: float  # seconds from the first request for one of them to the last request of that run
     beyond: int  # bytes that the next start cuts off
+    end: float | None = None  # seconds from the kill until the last process had ended, where the kill came from outside
 
 
 @dataclass
@@ -160,15 +81,19 @@ class Killer:
 
     def __post_init__(self) -> None:
         self._first = len(self.web.asked)
+        self._killed: float | None = None
+        self._end: float | None = None
 
     async def at_random(self, chance: random.Random) -> bool:
         """Start it, and kill it sometime; False when it came to its end before. Raises Broken."""
         kind = chance.choice(KINDS if self.processes == 1 else KINDS + OF_CREW)
         process = await self.start(self._fault(kind, chance))
+        self._killed = None
         try:
             async with asyncio.timeout(_PATIENCE):
                 dying = asyncio.ensure_future(self._kill(process, kind, chance))
-                await process.wait()
+                await process.wait()  # for its crew too, which holds the other end of its standard error
+                self._end = time.monotonic() - self._killed if self._killed else None
                 dying.cancel()
         finally:
             if process.returncode is None:
@@ -194,11 +119,11 @@ class Killer:
     async def _kill(self, process: asyncio.subprocess.Process, kind: str, chance: random.Random) -> None:
         if kind == "start":
             await asyncio.sleep(chance.uniform(0, 0.6))
-            return send(process, signal.SIGKILL)
+            return self._send_kill(process)
         await self.web.more(chance.randint(1, 60))
         await asyncio.sleep(chance.uniform(0, 0.15))
         if kind == "crawl":
-            return send(process, signal.SIGKILL)
+            return self._send_kill(process)
         if kind in OF_CREW:
             if kind == "crew":
                 self.kill_one_of_crew(chance)
@@ -206,8 +131,12 @@ class Killer:
         send(process, signal.SIGINT)  # some points, and some writes, come only at the end
         if kind == "stop":
             await asyncio.sleep(chance.uniform(0, 0.2))
-            send(process, signal.SIGKILL)
+            self._send_kill(process)
         return None
+
+    def _send_kill(self, process: asyncio.subprocess.Process) -> None:
+        self._killed = time.monotonic()
+        send(process, signal.SIGKILL)
 
     def kill_one_of_crew(self, chance: random.Random) -> None:
         """Kill a process of the crew, if there is one yet."""
@@ -276,7 +205,8 @@ class Killer:
         last = asked[-1][0] if asked else 0.0  # not the time of the kill, of which a busy machine may tell us late
         lately = sum(at > last - BATCHES - SLACK for at, _ in asked)
         again = len({url for _, url in lost})
-        self._note(Death(kind, again, CONCURRENCY + lately, last - lost[0][0] if lost else 0.0, what.beyond))
+        age = last - lost[0][0] if lost else 0.0
+        self._note(Death(kind, again, CONCURRENCY + lately, age, what.beyond, self._end))
         return True
 
     def _death_in_crew(self, kind: str, what: Left) -> Death:
@@ -307,7 +237,7 @@ class Killer:
         if what.noted != expected:
             wrong = [url for url in {*what.noted, *expected} if what.noted.get(url) != expected.get(url)]
             raise Broken(f"{len(wrong)} URLs have a wrong record or none, such as {wrong[0]}")
-        if what.beyond or what.states.get(_WAITING) or what.states.get(_IN_HAND):
+        if what.beyond or what.states.get(WAITING) or what.states.get(IN_HAND):
             raise Broken(f"the finished job has leftovers: {what.beyond} bytes, states {what.states}")
         self._count_requests(expected)
 
@@ -346,7 +276,7 @@ async def _goes_on(killer: Killer, chance: random.Random) -> bool:
     what = left(killer.folder)
     if killer.recrawl and what.series == "pages":  # it has not begun
         return True
-    return not what.states or bool(what.states.get(_WAITING) or what.states.get(_IN_HAND))
+    return not what.states or bool(what.states.get(WAITING) or what.states.get(IN_HAND))
 
 
 def table(deaths: Sequence[Death]) -> str:
@@ -363,6 +293,11 @@ def table(deaths: Sequence[Death]) -> str:
                 f"| {kind} | {len(some)} | {statistics.median(again):.0f} | {max(again)} "
                 f"| {statistics.median(ages):.2f} | {max(ages):.2f} | {sum(death.beyond > 0 for death in some)} |"
             )
+    if ends := [death.end for death in deaths if death.end is not None]:
+        lines += [
+            "",
+            f"End of the last process after a kill, s: median {statistics.median(ends):.3f}, most {max(ends):.3f}",
+        ]
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import kills
-from benchmarks.faults import CREW_POINTS
+from benchmarks.faults import CREW_POINTS, POINTS
 from benchmarks.kills import Killer, left
 from benchmarks.sites import Shape
 from tests import crash_on_poison
@@ -194,6 +194,16 @@ async def test_one_dies_at_each_point(tmp_path: Path, point: str) -> None:
         at = "" if point == "crew/begin" else "@3"
         assert await killer.at(f"crew:{point}{at}"), f"{point} was not reached"
         assert not left(killer.folder).beyond
+        await killer.to_the_end()
+
+
+async def test_the_first_process_dies_at_each_point_of_its_own(tmp_path: Path) -> None:
+    async with kills.serving(SMALL) as web:
+        killer = Killer(web, tmp_path / "job", processes=3)
+        for name, point in sorted(POINTS.items(), key=lambda item: not item[0].startswith("open/")):
+            if "JsonlStore" in point.owner or name.startswith("recrawl/"):
+                continue  # the one happens in the crew, the other in a later crawl
+            assert await killer.at(name, stop_after=20 if point.stopping else None), f"{name} was not reached"
         await killer.to_the_end()
 
 

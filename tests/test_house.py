@@ -65,6 +65,7 @@ NEIGHBOURS = {
     ("crawler.verdict", "crawler.stats"),
     ("crawler.gate", "crawler.ledger"),
     ("crawler.scheduler", "crawler.gate"),
+    ("crawler.scheduler", "crawler.ledger"),
     ("crawler.worker", "crawler.ledger"),
     ("crawler.crew", "crawler.ledger"),
     ("crawler.crew", "crawler.worker"),
