@@ -82,6 +82,7 @@ class Post:
         self.number = number
         self._name = f"crew process {number}"
         self.in_hand: dict[int, Request] = {}
+        self.under_way = 0  # requests given and not ended
         self._rooms = rooms
         self._mates = mates
         self._wire: Wire[Order, Report] | None = None
@@ -99,11 +100,6 @@ class Post:
         """Is there a process to give requests to?"""
         return self._wire is not None
 
-    @property
-    def under_way(self) -> int:
-        """Requests given and not ended."""
-        return self._taken.total() + self._busy.total()
-
     def send(self, order: Order) -> None:
         """Send something to the process, if there is one."""
         if self._wire is not None:
@@ -112,6 +108,7 @@ class Post:
     def give(self, request: Request) -> None:
         """Have a request worked on."""
         self.in_hand[request.id] = request
+        self.under_way += 1
         self._taken[request.host] += 1
         self.send(request)
 
@@ -182,11 +179,12 @@ class Post:
     def _hear(self, report: Report) -> None:
         match report:
             case Started(host):
-                self._taken[host] -= 1
+                _less(self._taken, host)
                 self._busy[host] += 1
                 self._rooms.politeness.started(host)
             case Answer(host):
-                self._busy[host] -= 1
+                self.under_way -= 1
+                _less(self._busy, host)
                 self._rooms.politeness.done(report)
             case Batch():
                 self._hurried = False
@@ -244,6 +242,7 @@ class Post:
                 self._rooms.politeness.done(Answer(host, None))
         self._mates.done_with(len(self.in_hand))
         self.in_hand.clear()
+        self.under_way = 0
         self._taken.clear()
         self._busy.clear()
         self._hurried = False
@@ -270,6 +269,13 @@ class Post:
             return False
         self._rooms.troubles.tell(self._name, None)
         return True
+
+
+def _less(counter: Counter[str], host: str) -> None:
+    """Count one less of a host, and forget one of which nothing is left: there may be millions."""
+    counter[host] -= 1
+    if not counter[host]:
+        del counter[host]
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
