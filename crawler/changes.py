@@ -24,6 +24,8 @@ _ETAG = re.compile(r'(W/)?"[ !#-~\x80-\xff]{0,254}"|(?!\*\Z)[!#-+\--~]{1,256}')
 _DATE = re.compile(r"[ -~]{1,64}")
 """What Last-Modified may hold. Servers pass over what is no date (RFC 9110, 13.1.3), so it need not be read."""
 _GONE = frozenset({404, 410})
+_NOTHING = ("", hashlib.sha256(b"").hexdigest())
+"""What the digest of an answer is made of when it has no body that was read, or an empty one."""
 
 
 def conditions(before: Visit | None) -> dict[str, str]:
@@ -60,6 +62,14 @@ def visit(outcome: Outcome) -> Visit | None:
     return now if before is None else replace(now, change=_change(before, now))
 
 
+def has_content(visit: Visit) -> bool:
+    """Did the visit bring content: an answer of 2xx with a body that was read and is not empty?"""
+    status = visit.status
+    if status is None or not 200 <= status < 300:
+        return False
+    return visit.digest not in [_hash(status, nothing) for nothing in _NOTHING]
+
+
 def _failed(before: Visit, failure: Failure | None) -> Visit:
     if failure is None or failure.code == "internal" or REASONS[failure.code].counted != "failed":
         return replace(before, change=None)  # of the page itself nothing is known
@@ -81,7 +91,10 @@ def _digest(status: int, page: Page | None) -> int:
 
     A change goes unseen once in 10^14 times.
     """
-    what = (page.redirect_to or page.sha256 or "") if page is not None and status < 400 else ""
+    return _hash(status, (page.redirect_to or page.sha256 or "") if page is not None and status < 400 else "")
+
+
+def _hash(status: int, what: str) -> int:
     digest = hashlib.blake2b(f"{status} {what}".encode("utf-8", "surrogatepass"), digest_size=6).digest()
     return int.from_bytes(digest, "big", signed=True)
 

@@ -35,6 +35,7 @@ class Explanation:
     chain: Sequence[str]  # the URLs that led to it, the seed first, its parent last; none for a seed
     attempts: int  # how often it was asked for
     due_at: str | None  # of a URL that waits for another try: not before; ISO 8601, UTC
+    duplicate_of: str | None = None  # of a page that was crawled: the URL found first of those with the same content
 
     @property
     def text(self) -> str:
@@ -61,12 +62,15 @@ class Explainer:
             return Explanation(url, "unknown", reason, ["This crawl does not know it yet.", *outlook], [], 0, None)
         chain = await self._frontier.chain(url)
         reason, lines = known.reason, _past(known)
+        original = await self._frontier.original(url) if known.state == "crawled" else None
+        if original is not None:
+            lines.append(f"Its content is the same as that of {original}, found before.")
         if known.state == "waiting":
             ahead, outlook = await self._outlook(url, known)
             reason = ahead or reason
             lines += outlook
         lines += [*_tries(known, self._settings.retries), _place(known)]
-        return Explanation(url, known.state, reason, lines, chain, known.attempts, _iso(known.due) or None)
+        return Explanation(url, known.state, reason, lines, chain, known.attempts, _iso(known.due) or None, original)
 
     async def _outlook(self, url: str, known: Known | None) -> tuple[str | None, list[str]]:
         """What would become of a URL that waits or is unknown: the code of what would refuse it, and sentences."""
@@ -135,6 +139,7 @@ def answer(explanation: Explanation) -> dict[str, object]:
         "chain": list(explanation.chain),
         "attempts": explanation.attempts,
         "due_at": explanation.due_at,
+        "duplicate_of": explanation.duplicate_of,
     }
 
 
@@ -142,7 +147,8 @@ def lines(explanation: Explanation, asked: str) -> list[str]:
     """An explanation as people read it on a terminal; `asked` is the URL in the spelling that was asked for."""
     shown = [explanation.url]
     if asked != explanation.url:
-        shown.append("  The crawl writes the URL that was asked for so.")
+        verb = "would write" if explanation.state == "unknown" else "knows"
+        shown.append(f"  The crawl {verb} the URL that was asked for in this spelling.")
     shown += [f"  {sentence}" for sentence in explanation.sentences]
     if explanation.chain:
         shown.append("  The way to it, from the seed:")

@@ -5,13 +5,16 @@ import json
 import re
 import signal
 import tomllib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tornado.httpclient import AsyncHTTPClient
 
 from crawler.explain import Explainer, Explanation, lines
-from crawler.frontier import reader
+from crawler.frontier import FRONTIERS, Frontier, make, reader
+from crawler.model import Finished, Found, Request
 from crawler.scope import Scope
 from crawler.seeds import read
 from crawler.settings import load
@@ -95,11 +98,71 @@ async def test_another_spelling_is_recognised(site: Site, job: Path) -> None:
     site.page("/", "/a b")
     await crawl(job, *QUICK, site.url("/"))
     said = await explain(job, f"HTTP://user:word@127.0.0.1:0{site.port}/x/../a b?#part")
-    assert said[:2] == [site.url("/a%20b?"), "  The crawl writes the URL that was asked for so."]
+    assert said[:2] == [site.url("/a%20b?"), "  The crawl would write the URL that was asked for in this spelling."]
     said = await explain(job, f"HTTP://user:word@127.0.0.1:0{site.port}/x/../a b#part")
     assert said[0] == site.url("/a%20b")
     assert said[2] == "  It was crawled: the answer had status 404."
     assert "word" not in "".join(said)
+
+
+SEED, KNOWN = "http://example.com/", "http://example.com/b"
+
+
+@pytest.fixture(params=FRONTIERS)
+async def asked(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Frontier, Explainer, Request]]:
+    """A frontier of which the seed is crawled and a URL is in hand, and who explains it."""
+    settings = load([SEED, f"--job={tmp_path}"], ROOT)
+    urls = make(request.param, tmp_path)
+    await urls.open()
+    await urls.add(Found([SEED], 0))
+    (seed,) = await urls.claim({"example.com:80": 1}, 1.0)
+    await urls.finish([Finished(seed.id, "crawled", 1, 200, found=[Found([KNOWN], 1, seed.id)])], {})
+    (known,) = await urls.claim({"example.com:80": 1}, 1.0)
+    yield urls, Explainer(settings, Scope(settings, [SEED]), urls, [SEED]), known
+    await urls.close()
+
+
+async def test_a_known_url_is_told_in_its_own_spelling(asked: tuple[Frontier, Explainer, Request]) -> None:
+    _, explainer, _ = asked
+    spelling = "HTTP://EXAMPLE.com:80/a/../b#x"
+    said = await explainer.explain(spelling)
+    assert (said.url, said.state, said.chain) == (KNOWN, "in_hand", [SEED])
+    assert lines(said, spelling)[:2] == [KNOWN, "  The crawl knows the URL that was asked for in this spelling."]
+    assert lines(said, KNOWN)[1].startswith("  It is in hand")
+    said = await explainer.explain("http://Example.COM:80")
+    assert (said.url, said.state, said.sentences[-1]) == (SEED, "crawled", "It is a seed.")
+    said = await explainer.explain("HTTP://EXAMPLE.com:80/c")
+    assert (
+        lines(said, "HTTP://EXAMPLE.com:80/c")[1]
+        == "  The crawl would write the URL that was asked for in this spelling."
+    )
+
+
+async def test_tries_errors_and_due_time_are_told(asked: tuple[Frontier, Explainer, Request]) -> None:
+    urls, explainer, known = asked
+    due = datetime(2999, 1, 1, tzinfo=UTC).timestamp()
+    await urls.finish([Finished(known.id, "waiting", 2, None, "timeout", due)], {})
+    said = await explainer.explain(KNOWN)
+    assert (said.state, said.reason, said.attempts, said.due_at) == ("waiting", "timeout", 2, "2999-01-01T00:00:00Z")
+    assert said.chain == [SEED]
+    assert said.sentences[0] == "It waits for another try."
+    assert re.fullmatch(r"The last try brought no page: .+ \[timeout\]\.", said.sentences[1])
+    assert re.fullmatch(r"It is due at 2999-01-01T00:00:00Z, in [\d,]+ s\.", said.sentences[2])
+    assert "It was asked for 2 times, of 4 at most." in said.sentences
+
+
+async def test_a_seed_is_known_in_any_spelling(site: Site, job: Path) -> None:
+    site.page("/b", "/c/../b", "/./b#x")
+    await crawl(job, *QUICK, f"HTTP://127.0.0.1:0{site.port}/a/../b#top")
+    assert site.asked == ["/b"]
+    for spelling in (f"http://127.1:{site.port}/b", f"HTTP://127.0.0.1:{site.port}/a/%2e%2E/b#x"):
+        assert await judged(job, spelling) == [
+            site.url("/b"),
+            "  The crawl knows the URL that was asked for in this spelling.",
+            "  It was crawled: the answer had status 200.",
+            "  It was asked for 1 time.",
+            "  It is a seed.",
+        ]
 
 
 async def test_of_an_unknown_url_it_says_what_would_be_decided(site: Site, job: Path) -> None:

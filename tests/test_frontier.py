@@ -559,6 +559,16 @@ class Model:
     def of(self, url: str) -> dict[str, Any] | None:
         return next((one for one in self.known if one["url"] == url), None)
 
+    def original(self, url: str) -> str | None:
+        """As the contract has it; all digests here are of content."""
+        visit = (self.of(url) or {"visit": None})["visit"]
+        if visit is None or visit.status != 200:
+            return None
+        same = [
+            o["url"] for o in self.known if o["visit"] and (o["visit"].status, o["visit"].digest) == (200, visit.digest)
+        ]
+        return None if same[0] == url else str(same[0])
+
     def add(self, found: Found, parent: str | None) -> int:
         before = len(self.known)
         for url in found.urls:
@@ -649,7 +659,7 @@ ENDS = st.tuples(
     st.builds(
         Visit,
         status=st.sampled_from([None, 200, 404]),
-        digest=st.integers(-(2**63), 2**63 - 1),
+        digest=st.sampled_from([-(2**63), 1, 2**63 - 1]),
         etag=st.sampled_from([None, '"1"']),
         change=st.sampled_from([None, *get_args(Change)]),
     ),
@@ -743,6 +753,10 @@ class FrontierMachine(RuleBasedStateMachine):
     @rule(reason=st.sampled_from(get_args(Budget)), most=st.none() | st.integers(0, 4))
     def readmit(self, reason: Budget, most: int | None) -> None:
         assert self.do(self.frontier.readmit(reason, most)) == self.model.readmit(reason, most)
+
+    @rule(url=st.sampled_from(POOL))
+    def original(self, url: str) -> None:
+        assert self.do(self.frontier.original(url)) == self.model.original(url)
 
     @rule(url=st.sampled_from(POOL), reason=st.sampled_from(["robots_unreachable", "max_host_pages"]))
     def drop(self, url: str, reason: str) -> None:

@@ -269,6 +269,7 @@ async def test_a_url_is_explained(get: Get) -> None:
         "chain": ["http://a/"],
         "attempts": 2,
         "due_at": "2026-02-03T14:05:06Z",
+        "duplicate_of": None,
     }
 
 

@@ -81,6 +81,13 @@ class Reader(Protocol):
     async def chain(self, url: str) -> list[str]:
         """The URLs that led to a URL, each found on the one before it; the seed first, its parent last."""
 
+    async def original(self, url: str) -> str | None:
+        """The URL found first of those whose last visit brought the same content; None when it is this one itself.
+
+        Also None when the last visit to this one brought no content (see `changes.has_content`), or there was none.
+        Content is told by its digest of 48 bits, so among 10^7 pages an answer is wrong once in 3 * 10^7 times. Slow.
+        """
+
     async def pages(self, host: str | None = None) -> int:
         """How many URLs have a record, in all or of a host; slow for one who does not own the frontier."""
 

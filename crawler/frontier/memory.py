@@ -7,13 +7,14 @@ from heapq import heappop, heappush
 from pathlib import Path
 from typing import NoReturn, Self
 
+from crawler.changes import has_content
 from crawler.frontier import REVOCABLE, Budget, FrontierError, Known
 from crawler.frontier.order import in_order, rank, tenths, youngest_first
 from crawler.frontier.tally import Tallied, Tally
 from crawler.model import Finished, Found, Order, Request, State, Visit
 from parsers.urls import host
 
-_BREATH = 1000  # URLs that `scan` yields before it lets the loop do something else
+_BREATH = 1000  # URLs that are gone through before the loop may do something else
 
 
 @dataclass(slots=True)
@@ -217,6 +218,18 @@ class MemoryFrontier(Tallied):
             known = self._urls[known.parent - 1]
             chain.append(known.url)
         return chain[::-1]
+
+    async def original(self, url: str) -> str | None:
+        known = self._by_url.get(url)
+        if known is None or known.visit is None or not has_content(known.visit):
+            return None
+        content = known.visit.status, known.visit.digest
+        for number, other in enumerate(self._urls[: known.id - 1], start=1):
+            if other.visit is not None and (other.visit.status, other.visit.digest) == content:
+                return other.url
+            if number % _BREATH == 0:
+                await asyncio.sleep(0)
+        return None
 
     async def scan(self) -> AsyncIterator[Known]:
         for number, url in enumerate(self._urls[:], start=1):

@@ -9,12 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from crawler.frontier import FrontierError, Known, layout
+from crawler.frontier import FrontierError, Known, layout, visits
+from crawler.model import Visit
 
 T = TypeVar("T")
 Look = Callable[[sqlite3.Connection], T]
 
 _SCANNED = 1000  # URLs that `scan` reads at once
+_COMPARED = 1_000_000  # visits that `original` reads at once, in a twentieth of a second
 _TRIES = 10  # looks at a file that a crawl is just opening or closing
 
 
@@ -24,6 +26,10 @@ class Reading(ABC):
     @abstractmethod
     async def _look(self, look: Look[T]) -> T:
         """What a look at the file brings. Raises FrontierError."""
+
+    @abstractmethod
+    async def _look_apart(self, look: Look[T]) -> T:
+        """The same, for a look that takes long: nobody else who asks has to wait for it."""
 
     def _number(self, db: sqlite3.Connection, url: str) -> int | None:
         """The number of a URL, or of another that is taken for it."""
@@ -45,6 +51,20 @@ class Reading(ABC):
             return layout.chain(db, number) if known else []
 
         return await self._look(look)
+
+    async def original(self, url: str) -> str | None:
+        def look(db: sqlite3.Connection) -> tuple[int, Visit | None]:
+            number, known = self._find(db, url)
+            return number, visits.content(db, number) if known else None
+
+        number, content = await self._look(look)
+        if content is None:
+            return None
+        for first in range(1, number, _COMPARED):
+            last = min(first + _COMPARED, number) - 1
+            if same := await self._look_apart(partial(visits.same, content=content, first=first, last=last)):
+                return same
+        return None
 
     def _find(self, db: sqlite3.Connection, url: str) -> tuple[int, Known | None]:
         number = self._number(db, url) or 0
@@ -84,8 +104,15 @@ class SqliteReader(Reading):
     async def pages(self, host: str | None = None) -> int:
         return await self._look(lambda db: layout.pages(db, host))
 
-    async def _look(self, look: Look[T]) -> T:
+    async def look(self, look: Look[T]) -> T:
+        """What any look at the file brings, in a thread of its own. Raises FrontierError."""
         return await asyncio.to_thread(self._looked, look)
+
+    async def _look(self, look: Look[T]) -> T:
+        return await self.look(look)
+
+    async def _look_apart(self, look: Look[T]) -> T:
+        return await self.look(look)
 
     def _looked(self, look: Look[T]) -> T:
         for _ in range(_TRIES):

@@ -39,6 +39,8 @@ class SqliteFrontier(Tallied, Reading):
         self._order: Order = order
         self._lock_wait = lock_wait
         self._thread: ThreadPoolExecutor | None = None
+        self._apart = asyncio.Lock()
+        self._outside = SqliteReader(path, lock_wait=lock_wait)
         self._db: sqlite3.Connection
         self._index: Index
 
@@ -63,14 +65,16 @@ class SqliteFrontier(Tallied, Reading):
             raise
 
     async def close(self) -> None:
-        if self._thread is None:
-            return
-        try:
-            await self._read(lambda db, _: db.close())
-        finally:
-            self._thread.shutdown(wait=False)
-            self._thread = None
-            self._index = Index({})  # a million URLs are many megabytes
+        # Whoever closes the file last folds its log in, which one who only looks cannot do.
+        async with self._apart:
+            if self._thread is None:
+                return
+            try:
+                await self._read(lambda db, _: db.close())
+            finally:
+                self._thread.shutdown(wait=False)
+                self._thread = None
+                self._index = Index({})  # a million URLs are many megabytes
 
     async def add(self, found: Found) -> int:
         added = await self._change(lambda db, index: layout.add(db, index, [found]), Index.added, self._count_added)
@@ -164,6 +168,12 @@ class SqliteFrontier(Tallied, Reading):
 
     async def _look(self, look: Look[T]) -> T:
         return await self._read(lambda db, _: look(db))
+
+    async def _look_apart(self, look: Look[T]) -> T:
+        async with self._apart:  # one at a time: each keeps a core busy
+            if self._thread is None:
+                raise FrontierError(f"{self._path} is not open")
+            return await self._outside.look(look)
 
     def _number(self, db: sqlite3.Connection, url: str) -> int | None:
         return self._index.members.find(url)

@@ -11,6 +11,7 @@ from typing import get_args
 
 import orjson
 
+from crawler.changes import has_content
 from crawler.model import Change, Finished, Request, Visit
 
 SCHEMA = """
@@ -36,6 +37,12 @@ FROM json_each(?)
 _BEFORE = """
 SELECT json_group_array(json_array(visits.id, status, digest, etag, modified, change))
 FROM json_each(?) AS given CROSS JOIN visits ON visits.id = given.value
+"""
+
+_SAME = """
+SELECT url FROM urls WHERE id = (
+    SELECT id FROM visits WHERE id BETWEEN ? AND ? AND digest = ? AND status = ? ORDER BY id LIMIT 1
+)
 """
 
 # What was visited once and refused by a later recrawl is owed another visit too.
@@ -73,6 +80,22 @@ def with_before(db: sqlite3.Connection, requests: Sequence[Request]) -> list[Req
         for id_, status, digest, etag, modified, change in orjson.loads(db.execute(_BEFORE, [ids]).fetchone()[0])
     }
     return [replace(request, before=before.get(request.id, Visit())) for request in requests]
+
+
+def content(db: sqlite3.Connection, number: int) -> Visit | None:
+    """The status and digest of the last visit to a URL, if it brought content."""
+    row = db.execute("SELECT status, digest FROM visits WHERE id = ?", [number]).fetchone()
+    return visit if row and has_content(visit := Visit(*row)) else None
+
+
+def same(db: sqlite3.Connection, content: Visit, first: int, last: int) -> str | None:
+    """The first of the URLs with these numbers and those between whose last visit brought this content.
+
+    Reads all their rows, 20 million a second: an index over digests, which come in no order, would make each settling
+    slower, and the more the larger it is, for a question that is seldom asked.
+    """
+    row = db.execute(_SAME, [first, last, content.digest, content.status]).fetchone()
+    return row[0] if row else None
 
 
 def begin_again(db: sqlite3.Connection, number: int) -> None:
