@@ -7,6 +7,7 @@ A row of `visits` comes with the first answer of a URL and is replaced by each l
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from email.utils import formatdate, parsedate_to_datetime
 from typing import get_args
 
 import orjson
@@ -20,7 +21,7 @@ CREATE TABLE visits (
     status INTEGER,  -- none: nothing answered
     digest INTEGER,
     etag TEXT,
-    modified TEXT,
+    modified ANY,  -- seconds since the epoch, where the text is made of them again to the letter; else the text
     change INTEGER  -- found by that visit, by its place in CHANGES
 )"""
 
@@ -62,7 +63,7 @@ def save(db: sqlite3.Connection, finished: Sequence[Finished]) -> None:
             was.status,
             was.digest,
             was.etag,
-            was.modified,
+            _short(was.modified),
             None if was.change is None else CHANGES.index(was.change),
         )
         for one in finished
@@ -72,11 +73,26 @@ def save(db: sqlite3.Connection, finished: Sequence[Finished]) -> None:
         db.execute(_SAVE, [orjson.dumps(rows).decode()])
 
 
+def _short(modified: str | None) -> str | int | None:
+    """A Last-Modified as it is kept: 5 bytes instead of 29 for a date in the usual form (RFC 9110, 5.6.7)."""
+    if modified is None:
+        return None
+    try:
+        seconds = round(parsedate_to_datetime(modified).timestamp())
+    except (ValueError, OverflowError):
+        return modified
+    return seconds if _long(seconds) == modified else modified
+
+
+def _long(modified: str | int | None) -> str | None:
+    return formatdate(modified, usegmt=True) if isinstance(modified, int) else modified
+
+
 def with_before(db: sqlite3.Connection, requests: Sequence[Request]) -> list[Request]:
     """The requests of a recrawl, each with what is kept of the last visit."""
     ids = orjson.dumps([request.id for request in requests]).decode()
     before = {
-        id_: Visit(status, digest, etag, modified, None if change is None else CHANGES[change])
+        id_: Visit(status, digest, etag, _long(modified), None if change is None else CHANGES[change])
         for id_, status, digest, etag, modified, change in orjson.loads(db.execute(_BEFORE, [ids]).fetchone()[0])
     }
     return [replace(request, before=before.get(request.id, Visit())) for request in requests]
