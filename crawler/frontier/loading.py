@@ -30,9 +30,11 @@ FROM urls LEFT JOIN fates USING (id)
 WHERE id BETWEEN :first AND :last
 """
 
+# By stretches too: sorted as a whole, millions of rows would go through files.
 _FATES = """
 SELECT host, state, CASE state WHEN 4 THEN reason END AS refused, due > 0 AS later, attempts > 0 AS asked, count(*)
 FROM fates CROSS JOIN urls USING (id)
+WHERE fates.id BETWEEN :first AND :last
 GROUP BY 1, 2, 3, 4, 5
 """
 
@@ -43,9 +45,12 @@ def load(db: sqlite3.Connection, order: Order) -> tuple[Index, Tally]:
     end = layout.last(db)
     index = Index({name: id_ for id_, name in names.items()}, end, order)
     waiting = Counter[int]()
+    fates = Counter[tuple[int, int, str | None, bool, bool]]()  # host, state, reason, due later?, asked for?
     rules = {"ask": ASK, "usual": USUAL, "revocable": orjson.dumps(list(REVOCABLE)).decode()}
     for first in range(1, end + 1, _LOADED):
         given = {"first": first, "last": min(first + _LOADED - 1, end)}
+        for *fate, number in db.execute(_FATES, given):
+            fates[tuple(fate)] += number
         stretch = db.execute(_LOAD, given | rules).fetchone()
         urls, levels, hosts, depths, priorities = map(orjson.loads, stretch)
         index.members.add(urls, first, levels)
@@ -56,13 +61,18 @@ def load(db: sqlite3.Connection, order: Order) -> tuple[Index, Tally]:
             if host is not None:
                 index.queues.append(names[host], rank(order, depth, priority), ids)
                 waiting[host] += len(ids)
-    return index, _count(db, names, waiting)
+    return index, _count(db, names, waiting, fates)
 
 
-def _count(db: sqlite3.Connection, names: dict[int, str], waiting: Counter[int]) -> Tally:
+def _count(
+    db: sqlite3.Connection,
+    names: dict[int, str],
+    waiting: Counter[int],
+    fates: Counter[tuple[int, int, str | None, bool, bool]],
+) -> Tally:
     """Count by state and host; `waiting`: how many URLs of each host may be claimed."""
     found: dict[int, list[tuple[State, int, str | None, int]]] = {host: [] for host in names}
-    for host, code, refused, later, asked, number in db.execute(_FATES):
+    for (host, code, refused, later, asked), number in fates.items():
         found[host].append((layout.STATES[code], number, refused, number if code == 0 and asked else 0))
         if code == 0 and not later:
             waiting[host] -= number
