@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -17,9 +18,10 @@ import tomli_w
 
 from crawler.settings import Settings, kept
 
-_RECORDS = ("pages*.jsonl", "recrawl-*.jsonl")
-_OURS = ("job.toml", "frontier.sqlite*", *_RECORDS, "crawl.log", "summary.json")
-"""What `--fresh` throws away."""
+_RECORDS = re.compile(r"(pages|recrawl-[0-9]+)(-([0-9]+))?\.jsonl")
+_OURS = re.compile(rf"job\.toml|frontier\.sqlite(-wal|-shm|-journal)?|{_RECORDS.pattern}|crawl\.log|summary\.json")
+"""What `--fresh` throws away; whatever else lies in the folder is the user's."""
+_LISTED = 8  # parts of a series that are named one by one
 _PATIENCE = 3.0  # seconds to wait for a crawler that is just ending
 
 
@@ -60,12 +62,12 @@ class Job:
     @property
     def begun(self) -> bool:
         """Has this job been crawled before?"""
-        return any(path.exists() for pattern in _OURS for path in self.folder.glob(pattern))
+        return bool(self._files(_OURS))
 
     @property
     def has_records(self) -> bool:
         """Is there a page of an earlier crawl?"""
-        return any(path.stat().st_size for pattern in _RECORDS for path in self.folder.glob(pattern))
+        return any(path.stat().st_size for path in self._files(_RECORDS))
 
     @property
     def has_frontier(self) -> bool:
@@ -76,7 +78,7 @@ class Job:
     def throw_away(self) -> None:
         """Forget the crawl in this folder, and nothing else that lies there. Raises JobError."""
         # frontier.sqlite goes before its log: without it, an older state could come back.
-        for path in [path for pattern in _OURS for path in sorted(self.folder.glob(pattern))]:
+        for path in sorted(self._files(_OURS)):
             try:
                 path.unlink()
             except OSError as error:
@@ -113,9 +115,21 @@ class Job:
         self._write("summary.json", orjson.dumps(figures, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
     def places(self) -> list[str]:
-        """The files that hold what was found."""
-        found = (path for pattern in (*_RECORDS, "summary.json", "crawl.log") for path in self.folder.glob(pattern))
-        return [str(path) for path in sorted(found)]
+        """The files that hold what was found; of a series of many parts the first and the last."""
+        places = [str(self.folder / name) for name in ("crawl.log", "summary.json") if (self.folder / name).exists()]
+        series: dict[str, list[tuple[int, Path]]] = {}
+        for path in self._files(_RECORDS):
+            match = _RECORDS.fullmatch(path.name)
+            assert match is not None
+            series.setdefault(match[1], []).append((int(match[3] or 0), path))
+        for parts in series.values():
+            paths = [str(path) for _, path in sorted(parts)]
+            places += paths if len(paths) <= _LISTED else [f"{paths[0]} ... {paths[-1]} ({len(paths)} files)"]
+        return sorted(places)
+
+    def _files(self, names: re.Pattern[str]) -> list[Path]:
+        """The files of these names."""
+        return [path for path in self.folder.iterdir() if names.fullmatch(path.name)]
 
     def _write(self, name: str, content: bytes) -> None:
         """Replace a file as a whole, so that a reader never sees half of it."""

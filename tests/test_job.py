@@ -132,12 +132,29 @@ def test_what_cannot_be_thrown_away_is_named(tmp_path: Path) -> None:
 
 
 def test_throwing_away_leaves_what_is_not_ours(tmp_path: Path) -> None:
-    for name in ("pages.jsonl", "frontier.sqlite", "frontier.sqlite-wal", "crawl.log", "notes.txt"):
-        (tmp_path / name).touch()
+    ours = ("pages.jsonl", "pages-12.jsonl", "recrawl-1.jsonl", "recrawl-2-3.jsonl", "frontier.sqlite-wal", "crawl.log")
+    theirs = ("frontier.sqlite.bak", "notes.txt", "pages-old.jsonl", "pages_copy.jsonl", "recrawl-mine.jsonl")
+    for name in (*ours, "frontier.sqlite", *theirs):
+        (tmp_path / name).write_text("something")
     job = Job(tmp_path)
+    assert not any(name in place for place in job.places() for name in theirs)
     job.throw_away()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "notes.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*theirs, "lock"])
+    assert not job.has_records
     assert not job.begun
+    job.close()
+
+
+def test_many_parts_are_named_by_the_first_and_the_last(tmp_path: Path) -> None:
+    for number in range(1, 13):
+        (tmp_path / f"pages-{number}.jsonl").touch()
+    for number in range(1, 4):
+        (tmp_path / f"recrawl-1-{number}.jsonl").touch()
+    job = Job(tmp_path)
+    assert job.places() == [
+        f"{tmp_path}/pages-1.jsonl ... {tmp_path}/pages-12.jsonl (12 files)",
+        *(f"{tmp_path}/recrawl-1-{number}.jsonl" for number in range(1, 4)),
+    ]
     job.close()
 
 
