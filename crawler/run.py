@@ -42,6 +42,7 @@ answer; stopped by Ctrl-C, SIGTERM or the page, with all saved."""
 
 _HOME = Path(__file__).resolve().parent.parent
 _OTHER_FILES = 100  # open files beside those of requests: the job's, the status page's watchers, resolving names
+_FILES_OF_A_PROCESS = 4  # the first process has one for long, and others while it starts the process
 _SUMMARY_EVERY = 5  # ticks of the engine between two versions of summary.json
 
 
@@ -79,7 +80,7 @@ def _run(arguments: Sequence[str]) -> int:
         if settings.explain or settings.export:
             return _look_into(settings)
         seeds = read(settings)
-        _raise_open_files(settings.concurrency)
+        _raise_open_files(settings.concurrency, _processes(settings))
         with contextlib.closing(Job(settings.job)) as job:
             _begin(job, settings)
             with asyncio.Runner(loop_factory=loops.factory()) as runner:
@@ -165,6 +166,7 @@ def _ask(question: str) -> None:
     try:
         answer = input(question)
     except EOFError:
+        sys.stdout.write("\n")
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
         raise JobError("nothing was thrown away, and nothing crawled")
@@ -177,17 +179,19 @@ def _processes(settings: Settings) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _raise_open_files(concurrency: int) -> None:
-    """Ask the system for as many open files as so many requests may need, with their idle connections."""
+def _raise_open_files(concurrency: int, processes: int) -> None:
+    """Ask the system for as many open files as so many requests may need, with their idle connections, and a crew."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = 2 * concurrency + _OTHER_FILES
+    others = _OTHER_FILES + (_FILES_OF_A_PROCESS * processes if processes > 1 else 0)
+    needed = 2 * concurrency + others
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
-        most = max((hard - _OTHER_FILES) // 2, 0)
+        most = max((hard - others) // 2, 0)
+        crew = f" with --processes={processes}" if processes > 1 else ""
         raise SettingsError(
-            f"--concurrency={concurrency} needs {needed} open files, and the system allows {hard}: "
-            + (f"--concurrency={most} fits" if most else "see ulimit -n")
+            f"--concurrency={concurrency}{crew} needs {needed} open files, and the system allows {hard}: "
+            + (f"--concurrency={most} fits" if most else f"{'fewer --processes, or ' if crew else ''}see ulimit -n")
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
@@ -218,7 +222,10 @@ async def _crawl(job: Job, settings: Settings, seeds: Sequence[str]) -> int:
             progress.say(sys.stdout, progress.recrawling(engine.view.snapshot(), engine.recrawl))
         address = await _status_page(engine, settings, stack)
         _keep_fresh(engine, job, settings, guard, address)
-        for signum in (signal.SIGINT, signal.SIGTERM):
+        stops = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup: it is to go on without its terminal
+            stops.remove(signal.SIGHUP)
+        for signum in stops:
             asyncio.get_running_loop().add_signal_handler(signum, engine.stop)
         showing = asyncio.create_task(progress.show(engine.view, address), name="progress")
         try:

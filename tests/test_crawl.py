@@ -433,8 +433,20 @@ async def test_too_few_open_files_are_named(site: Site, job: Path) -> None:
         _, err = await process.communicate()
         assert process.returncode == code, err
         if code:
-            assert err.startswith(b"crawl.py: --concurrency=200 needs 500 open files, and the system allows 250")
+            line = rb"crawl\.py: --concurrency=200 (with --processes=3 )?needs 5\d\d open files, and the system allows 250"
+            assert re.match(line, err), err
             assert err.count(b"\n") == 1
+
+
+async def test_too_few_open_files_for_so_many_processes_are_named(site: Site, job: Path) -> None:
+    arguments = ("--port=off", f"--job={job}", "--concurrency=10", "--processes=256", site.url("/"))
+    process = await asyncio.create_subprocess_shell(
+        f"ulimit -n 250; exec {command(*arguments)}", stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+    )
+    _, err = await process.communicate()
+    assert (process.returncode, err.count(b"\n")) == (2, 1)
+    assert err.startswith(b"crawl.py: --concurrency=10 with --processes=256 needs ")
+    assert b"fewer --processes" in err
 
 
 async def test_more_hosts_than_open_files_are_all_crawled(site: Site, job: Path) -> None:
@@ -470,7 +482,7 @@ async def test_no_seed_that_answers_is_exit_3(job: Path) -> None:
     assert run.summary["failed"] == 2
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_a_stop_saves_all_and_the_same_command_goes_on(site: Site, job: Path, signum: int) -> None:
     enough = asyncio.Event()
     site.page("/", *(f"/{number}" for number in range(200)))
@@ -491,6 +503,20 @@ async def test_a_stop_saves_all_and_the_same_command_goes_on(site: Site, job: Pa
     assert again.code == 0
     assert len(again.by_url) == 401 - 200
     assert sorted(site.asked) == sorted(["/", *(f"/{number}" for number in range(200))] + ["/missing"] * 0), "once each"
+
+
+async def test_nohup_lets_it_go_on_when_the_terminal_has_gone(site: Site, job: Path) -> None:
+    enough = asyncio.Event()
+    site.page("/", *(f"/{number}" for number in range(100)))
+    site.watch = lambda _: enough.set() if len(site.arrivals) == 20 else None
+    process = await asyncio.create_subprocess_shell(
+        f"trap '' HUP; exec {command('--port=off', f'--job={job}', '--delay=0.002', site.url('/'))}",
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    await enough.wait()
+    process.send_signal(signal.SIGHUP)
+    assert await process.wait() == 0
+    assert len(site.asked) == 101
 
 
 async def test_a_stop_does_not_wait_long_for_a_slow_server(site: Site, job: Path) -> None:

@@ -228,6 +228,33 @@ async def test_a_page_that_crashes_them_is_found_out_and_the_others_are_crawled(
     assert wide.asked.count("/poison") == 2
 
 
+async def test_a_crew_that_cannot_be_started_ends_the_crawl_in_one_line(wide: Site, job: Path, tmp_path: Path) -> None:
+    """As when the system allows no more processes; what it had begun is gone at the end."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nif sys.orig_argv[1].endswith('crawl.py'): sys.executable = '/nowhere/python'\n"
+    )
+    running = await Crawl.start(job, CREW, *QUICK, wide.url("/"), environment={"PYTHONPATH": str(tmp_path)})
+    run = await running.end()
+    assert run.code == 1
+    assert re.fullmatch(
+        r"crawl.py: the crew's process \d cannot be started: No such file or directory; [^\n]+\n", run.err
+    )
+
+
+async def test_a_bug_in_one_of_them_is_told_in_one_line_and_in_the_log(wide: Site, job: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nif 'crawler.crew' in sys.orig_argv:\n"
+        "    from crawler import fetcher\n    fetcher.make = lambda *_: 1 / 0\n"
+    )
+    path = f"{ROOT}:{tmp_path}"
+    running = await Crawl.start(job, CREW, *QUICK, wide.url("/"), environment={"PYTHONPATH": path})
+    run = await running.end()
+    assert run.code == 1
+    assert "error: a bug ends crew process 1: division by zero\n" in run.err
+    assert "Traceback" not in run.err
+    assert "ZeroDivisionError" in (job / "crawl.log").read_text()
+
+
 async def test_a_crew_that_cannot_work_ends_the_crawl_in_one_line(wide: Site, job: Path, tmp_path: Path) -> None:
     """Each process fails at its start, as with a broken installation."""
     (tmp_path / "sitecustomize.py").write_text("import os, sys\nif 'crawler.crew' in sys.orig_argv: os._exit(7)\n")

@@ -11,9 +11,9 @@ import os
 import select
 import signal
 import socket
+import sys
 import threading
 import time
-import traceback
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import NoReturn
@@ -32,6 +32,9 @@ from crawler.scope import Scope
 from crawler.worker import Workers
 from parsers import urls
 
+log = logging.getLogger(__name__)
+
+_BUG = 1  # the exit code of one that met a bug
 _ORPHAN = 4  # the exit code of one whose first process has gone
 _AT_ONCE = 128_000
 """Bytes: a smaller body is parsed on the loop, whose core has nothing better to do; one that takes libxml2 longest of
@@ -48,9 +51,11 @@ def main(descriptor: int) -> NoReturn:
         threading.Thread(target=_end_with, args=(end.fileno(),), daemon=True, name="lifeline").start()
         with asyncio.Runner(loop_factory=loops.factory()) as runner:
             runner.run(_work(end))
-    except Exception:  # noqa: BLE001 - a bug: whatever it was, the process must end below
-        traceback.print_exc()
-        code = 1
+    except SystemExit:
+        code = _BUG
+    except Exception as error:  # noqa: BLE001 - it is not even at work: whatever it was, the process must end below
+        sys.stderr.write(f"error: a crew process cannot begin: {error}\n")
+        code = _BUG
     os._exit(code)  # at once, since a thread may still work on a hostile page
 
 
@@ -175,5 +180,11 @@ async def _work(end: socket.socket) -> None:
     if not isinstance(begin, Begin):
         return  # the first process has gone before it said anything
     logging.basicConfig(level=begin.settings.log_level.upper(), handlers=[_Log(wire)])
-    await _Member(begin, wire).work(messages)
-    await wire.close()
+    try:
+        await _Member(begin, wire).work(messages)
+    except Exception as error:  # a bug: its traceback is for the log, and the process must end
+        log.exception("a bug ends crew process %d: %s", begin.number, error)
+        raise SystemExit(_BUG) from error
+    finally:
+        await asyncio.sleep(0)  # what was logged last is sent before the end, too
+        await wire.close()

@@ -129,18 +129,28 @@ class Post:
     async def _keep(self) -> None:
         deaths = failures = 0  # in a row, of processes that had settled nothing
         while not self._stopping.is_set():
-            code, settled = await self._one()
+            try:
+                code, settled = await self._one()
+                hopeless = CrewError(
+                    f"the crew's process {self.number} failed {_HOPELESS} times in a row; see crawl.log"
+                )
+            except CrewError as error:
+                code, settled, hopeless = 1, False, error
             deaths = 0 if settled else deaths + 1
             failures = 0 if settled or code == -signal.SIGKILL else failures + 1
             if failures >= _HOPELESS:
-                raise CrewError(f"the crew's process {self.number} failed {failures} times in a row; see crawl.log")
+                raise hopeless
             if deaths > 1:  # whatever kills it must not find one after the other as fast as they can be made
                 await self._pause(min(0.05 * 2**deaths, _TRY_AGAIN))
 
     async def _one(self) -> tuple[int, bool]:
-        """The life of one process: its exit code, and whether it had settled anything."""
+        """The life of one process: its exit code, and whether it had settled anything. Raises CrewError."""
         settled = False
-        process, wire = await self._begin()
+        try:
+            process, wire = await self._begin()
+        except OSError as error:  # too many processes or open files, too little memory: perhaps for a moment
+            text = f"the crew's process {self.number} cannot be started: {error.strerror}; fewer --processes may help"
+            raise CrewError(text) from error
         try:
             async for message in wire:
                 settled |= isinstance(message, Batch)
@@ -155,7 +165,8 @@ class Post:
 
     async def _begin(self) -> tuple[asyncio.subprocess.Process, Wire[Order, Report]]:
         ours, theirs = socket.socketpair()
-        with theirs:
+        with contextlib.ExitStack() as unused, theirs:
+            unused.enter_context(ours)
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, *PROGRAM, str(self.number), str(theirs.fileno())),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -164,6 +175,7 @@ class Post:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_HOME), os.environ.get("PYTHONPATH", "")])},
                 start_new_session=True,  # Ctrl-C is for the first process
             )
+            unused.pop_all()
         log.info("crew process %d is number %d", self.number, process.pid)
         self._process = process
         wire: Wire[Order, Report] = await Wire.over(ours)
