@@ -49,7 +49,10 @@ class JsonlStore:
             if position == 0:
                 self._file = await aiofiles.open(self._path, "wb")
                 return
-            self._file = await aiofiles.open(self._path, "r+b")  # which never makes a file that is gone
+            try:
+                self._file = await aiofiles.open(self._path, "r+b")  # which never makes a file that is gone
+            except FileNotFoundError as error:
+                raise StoreError(f"{self._path} is gone, of which {position} bytes were noted") from error
             length = await self._file.seek(0, os.SEEK_END)
             if length < position:
                 raise StoreError(f"{self._path} has {length} bytes, fewer than the {position} that were noted")

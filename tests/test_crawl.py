@@ -433,7 +433,9 @@ async def test_too_few_open_files_are_named(site: Site, job: Path) -> None:
         _, err = await process.communicate()
         assert process.returncode == code, err
         if code:
-            line = rb"crawl\.py: --concurrency=200 (with --processes=3 )?needs 5\d\d open files, and the system allows 250"
+            line = (
+                rb"crawl\.py: --concurrency=200 (with --processes=3 )?needs 5\d\d open files, and the system allows 250"
+            )
             assert re.match(line, err), err
             assert err.count(b"\n") == 1
 

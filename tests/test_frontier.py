@@ -1099,3 +1099,14 @@ async def test_a_missing_folder_is_named_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(FrontierError, match=r"^[^\n]*gone/frontier\.sqlite: unable to open database file$"):
         await frontier.open()
     await frontier.close()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
+async def test_a_file_that_cannot_be_written_is_named_before_others_are_made_beside_it(
+    in_file: SqliteFrontier, tmp_path: Path
+) -> None:
+    await in_file.close()
+    (tmp_path / "frontier.sqlite").chmod(0o400)
+    with pytest.raises(FrontierError, match=r"^[^\n]*frontier\.sqlite cannot be written: Permission denied$"):
+        await in_file.open()
+    assert [path.name for path in tmp_path.iterdir()] == ["frontier.sqlite"]

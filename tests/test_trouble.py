@@ -193,14 +193,18 @@ def newer(path: Path) -> None:
 
 
 DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
-    "records gone": ("pages.jsonl", Path.unlink, ".jsonl: No such file"),
+    "records gone": ("pages.jsonl", Path.unlink, ".jsonl is gone, of which "),
     "records shortened": ("pages.jsonl", shortened, "noted"),
     "records altered": ("pages.jsonl", altered, "changed by another program"),
     "frontier gone": ("frontier.sqlite", Path.unlink, "no frontier.sqlite"),
     "frontier emptied": ("frontier.sqlite", lambda path: os.truncate(path, 0), "no frontier.sqlite"),
-    "frontier shortened": ("frontier.sqlite", shortened, "malformed"),
-    "frontier overwritten": ("frontier.sqlite", overwritten, "malformed"),
-    "frontier is text": ("frontier.sqlite", lambda path: path.write_text("This is no database. " * 999), "not a data"),
+    "frontier shortened": ("frontier.sqlite", shortened, "malformed: --fresh starts over"),
+    "frontier overwritten": ("frontier.sqlite", overwritten, "malformed: --fresh starts over"),
+    "frontier is text": (
+        "frontier.sqlite",
+        lambda path: path.write_text("This is no database. " * 999),
+        "--fresh starts",
+    ),
     "frontier foreign": ("frontier.sqlite", foreign, "another program"),
     "frontier newer": ("frontier.sqlite", newer, "layout 99"),
     "settings torn": ("job.toml", lambda path: path.write_text("[settings"), "job.toml: not TOML"),

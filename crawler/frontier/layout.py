@@ -156,6 +156,16 @@ class _Way(NamedTuple):
         return self.depth, self.hops, self.tenths, self.refused
 
 
+def trouble(file: Path, error: sqlite3.Error) -> str:
+    """What SQLite complains of, in one line, with what it does not say by itself."""
+    name = getattr(error, "sqlite_errorname", "")  # misuse of the module has none
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return f"{file}: {error}: --fresh starts over"
+    if name.startswith("SQLITE_IOERR"):
+        return f"{file}: {error} ({name}; perhaps the disk is full, or files may not grow so large)"
+    return f"{file}: {error}"
+
+
 def is_new(db: sqlite3.Connection, file: Path) -> bool:
     """Is nothing in the file yet? Nothing is written, since it may be another program's. Raises FrontierError."""
     (application,) = db.execute("PRAGMA application_id").fetchone()

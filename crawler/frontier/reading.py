@@ -121,7 +121,7 @@ class SqliteReader(Reading):
                 result = self._connected(look, "mode=ro" if before.logged else "mode=ro&immutable=1")
             except sqlite3.Error as error:
                 if self._moment() == before:
-                    raise FrontierError(f"{self._path}: {error}") from error
+                    raise FrontierError(layout.trouble(self._path, error)) from error
             else:
                 if before.logged or self._moment() == before:
                     return result

@@ -5,6 +5,7 @@ the time is answered from a tally in memory. Both hear of a change once it is ke
 """
 
 import asyncio
+import os
 import sqlite3
 import sys
 from collections import Counter
@@ -186,6 +187,9 @@ class SqliteFrontier(Tallied, Reading):
             raise FrontierError(f"SQLite 3.33 or newer is needed; this Python has {sqlite3.sqlite_version}")
         if sys.hash_info.width < 64:
             raise FrontierError("a Python of 64 bits is needed, or --frontier=memory")
+        if self._path.exists() and not os.access(self._path, os.R_OK | os.W_OK):
+            # Told before SQLite makes files beside it that could not be written to either, even once this one can.
+            raise FrontierError(f"{self._path} cannot be written: Permission denied")
         db = sqlite3.connect(self._path, timeout=self._lock_wait, isolation_level=None)
         try:
             is_new = layout.is_new(db, self._path)
@@ -239,7 +243,7 @@ class SqliteFrontier(Tallied, Reading):
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except sqlite3.Error as error:
-            raise FrontierError(f"{self._path}: {error}") from error
+            raise FrontierError(layout.trouble(self._path, error)) from error
 
 
 @contextmanager
