@@ -84,7 +84,11 @@ class Engine:
         self.budget_spent = False
         """Did --max-time end it?"""
         explainer = Explainer(settings, self._scope, frontier, seeds)
-        self.view = View(settings, frontier, explainer, self._hosts, self._stats, lambda: self.state, self._trouble)
+        crew = self._crew
+        self.view = View(
+            settings, frontier, explainer, self._hosts, self._stats, lambda: self.state, self._trouble,
+            dying=lambda: crew.dying if crew else 0,
+        )  # fmt: skip
         """What watchers may ask."""
         self.ticked: list[Callable[[], None]] = []
         """Called once a second, and at the end."""

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 FINISHED, BUG, USAGE, NO_ANSWER, STOPPED = 0, 1, 2, 3, 130
 """Exit codes: the crawl ended by itself or by a budget; a bug; bad usage, or the job is locked; no seed gave any
-answer; stopped by Ctrl-C, SIGTERM or the page, with all saved."""
+answer; stopped by Ctrl-C, SIGTERM, a terminal that has gone or the page, with all saved."""
 
 _HOME = Path(__file__).resolve().parent.parent
 _OTHER_FILES = 100  # open files beside those of requests: the job's, the status page's watchers, resolving names
@@ -316,5 +316,9 @@ def _nothing_left(engine: Engine, job: Job, settings: Settings) -> int:
         text = f"{what} has spent its {budget}; a larger one, or --max-pages=none, goes on"
     else:
         text = f"{what} is finished, with {progress.count(now.pages, 'page')}"
+        for budget in ("max_depth", "max_host_pages"):
+            if refused := engine.refused().get(budget):
+                flag = f"--{budget.replace('_', '-')}"
+                text += f"; {flag} refused {progress.count(refused, 'URL')}, and with a larger one it goes on"
     progress.say(sys.stdout, f"{text}; --recrawl looks for changes; --fresh crawls it anew.\n")
     return FINISHED

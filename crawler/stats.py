@@ -20,7 +20,9 @@ _RATE_WINDOW = 10  # seconds over which "now" is measured
 class Verdict:
     """What limits the speed now."""
 
-    limit: str  # starting, workers, server, politeness, robots, processor, retries, empty, store, paused or finished
+    limit: (
+        str  # starting, workers, server, politeness, robots, processor, retries, empty, crew, store, paused, finished
+    )
     text: str  # a sentence for people
 
 

@@ -16,6 +16,7 @@ class Figures:
 
     state: RunState
     trouble: str | None  # why nothing can be saved
+    dying: int  # places in the crew in which one process after the other dies
     queued: int  # URLs that wait or are in hand
     claimable: int  # those of them that wait for nothing but their host's turn
     under_way: int  # requests
@@ -49,6 +50,12 @@ def judge(figures: Figures) -> Verdict:
         )
     if f.state == "paused":
         return Verdict("paused", "The crawl is paused; it goes on when it is told to.")
+    if f.dying:
+        return Verdict(
+            "crew",
+            f"The crew: in {_count(f.dying, 'place')} of it one process after the other dies before it has saved "
+            "anything; crawl.log says of what.",
+        )
     if f.loop >= _BUSY or f.processor >= _BUSY * f.cores:
         return Verdict(
             "processor",

@@ -25,6 +25,7 @@ class View:
         stats: Stats,
         state: Callable[[], RunState],
         trouble: Callable[[], str | None],
+        dying: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._frontier = frontier
@@ -33,6 +34,7 @@ class View:
         self._stats = stats
         self._state = state
         self._trouble = trouble
+        self._dying = dying
         self._began = time.monotonic()
         self._measured = (self._began, time.process_time(), time.thread_time())
         """When the processor's time was read, what all processes had used, and what the loop's thread."""
@@ -73,6 +75,7 @@ class View:
         return Figures(
             state=self._state(),
             trouble=self._trouble(),
+            dying=self._dying(),
             queued=counts.waiting + counts.in_hand,
             claimable=sum(waiting.values()) + self._hosts.windowed,
             under_way=self._hosts.under_way,

@@ -147,6 +147,8 @@ async def test_max_depth_refuses_what_lies_deeper(site: Site, job: Path) -> None
     run = await crawl(job, *QUICK, "--max-depth=1", site.url("/"))
     assert set(run.by_url) == {site.url("/"), site.url("/1")}
     assert run.summary["refusals"] == {"max_depth": 1}
+    again = await crawl(job, *QUICK, site.url("/"))
+    assert "with 2 pages; --max-depth refused 1 URL, and with a larger one it goes on; " in again.out
     only_seed = await crawl(job.with_name("other"), *QUICK, "--max-depth=0", site.url("/"))
     assert set(only_seed.by_url) == {site.url("/")}
 

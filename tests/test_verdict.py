@@ -10,6 +10,7 @@ from crawler.verdict import Figures, Steady, judge
 CALM = Figures(
     state="running",
     trouble=None,
+    dying=0,
     queued=100,
     claimable=0,
     under_way=3,
@@ -42,6 +43,8 @@ CALM = Figures(
         ({"state": "stopped"}, "finished", "the same command goes on"),
         ({"state": "paused"}, "paused", "paused"),
         ({"trouble": "disk full", "state": "paused"}, "store", "goes on by itself"),
+        ({"dying": 1, "full": 1, "full_urls": 9, "fullest": "a"}, "crew", "in 1 place of it"),
+        ({"dying": 3, "loop": 0.9}, "crew", "in 3 places of it"),
         ({"loop": 0.9, "processor": 1.2, "under_way": 10, "free": 1}, "processor", "1.2 of 2 cores"),
         ({"processor": 1.9}, "processor", "1.9 of 2 cores"),
         ({"processor": 1.2, "queued": 4}, "empty", "4 URLs"),  # threads that parse are not the loop

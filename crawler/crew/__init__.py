@@ -47,6 +47,11 @@ class Crew:
         await self._rooms.places.cut_back(series, positions)
         self._ledger.use(self._rooms.places.stores(series), positions)
 
+    @property
+    def dying(self) -> int:
+        """How many processes are not there, because one after the other dies in their place."""
+        return sum(post.dying for post in self._posts)
+
     def hurry(self) -> None:
         """See `Ledger.hurry`."""
         self._ledger.hurry()

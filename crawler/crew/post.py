@@ -92,6 +92,7 @@ class Post:
         self._busy: Counter[str] = Counter()  # those that have yet to end
         self._commits: set[asyncio.Task[None]] = set()
         self._hurried = False
+        self._deaths = 0  # in a row, of processes that had settled nothing
         self._stopping = asyncio.Event()
         self._keeping: asyncio.Task[None]
 
@@ -99,6 +100,11 @@ class Post:
     def ready(self) -> bool:
         """Is there a process to give requests to?"""
         return self._wire is not None
+
+    @property
+    def dying(self) -> bool:
+        """Is there no process because one after the other has died before it had anything settled?"""
+        return self._deaths > 1 and not self.ready
 
     def send(self, order: Order) -> None:
         """Send something to the process, if there is one."""
@@ -127,7 +133,7 @@ class Post:
         return self._keeping
 
     async def _keep(self) -> None:
-        deaths = failures = 0  # in a row, of processes that had settled nothing
+        failures = 0  # in a row, as deaths, of those that nobody has killed
         while not self._stopping.is_set():
             try:
                 code, settled = await self._one()
@@ -136,12 +142,12 @@ class Post:
                 )
             except CrewError as error:
                 code, settled, hopeless = 1, False, error
-            deaths = 0 if settled else deaths + 1
+            self._deaths = 0 if settled else self._deaths + 1
             failures = 0 if settled or code == -signal.SIGKILL else failures + 1
             if failures >= _HOPELESS:
                 raise hopeless
-            if deaths > 1:  # whatever kills it must not find one after the other as fast as they can be made
-                await self._pause(min(0.05 * 2**deaths, _TRY_AGAIN))
+            if self._deaths > 1:  # whatever kills it must not find one after the other as fast as they can be made
+                await self._pause(min(0.05 * 2**self._deaths, _TRY_AGAIN))
 
     async def _one(self) -> tuple[int, bool]:
         """The life of one process: its exit code, and whether it had settled anything. Raises CrewError."""
