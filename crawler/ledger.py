@@ -113,6 +113,7 @@ class Ledger:
         self._room.set()
         self._wanted = asyncio.Event()
         self._closing = False
+        self._given_up = 0  # outcomes
         self.troubled: Callable[[str | None], None] = lambda trouble: None
         """Called with why nothing can be saved at the moment, in one line; with None when it can again."""
         self._in_trouble = False
@@ -163,6 +164,8 @@ class Ledger:
             if outcomes or refusals:
                 await self._save(outcomes, refusals)
                 self._room.set()
+        if self._given_up:
+            log.warning("%d outcomes could not be saved; their URLs will be asked for again", self._given_up)
 
     async def _gather(self, seconds: float) -> None:
         """Let so much time pass, unless the batch is wanted now."""
@@ -198,7 +201,7 @@ class Ledger:
                 batch.tidings.add(records[-1], outcome.request.host, outcome.skipped)
         while not await self._saved(records, batch):
             if self._closing:
-                log.info("%d outcomes could not be saved; their URLs will be asked for again", len(outcomes))
+                self._given_up += len(outcomes)
                 return
             self._wanted.clear()
             await self._gather(_TRY_AGAIN)

@@ -34,7 +34,7 @@ _TABLE = (
     Reason("unread", "the page was answered, but took too long to parse", "failed"),
     Reason("cut", "the page was read only in part: it has more links than any page for people", "failed"),
     Reason("bad_url", "the fetcher cannot ask for such a URL", "failed"),
-    Reason("crashed", "the process that fetched it crashed, twice", "failed"),
+    Reason("crashed", "the processes that fetched it crashed, one after the other", "failed"),
     Reason("internal", "a bug in the crawler was met; the log has more", "failed"),
     # What is decided before asking, and kept with its reason.
     Reason("robots", "the host's robots.txt forbids it", "refused"),

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from tornado.queues import Queue
 
 from crawler.crew.post import CrewError, Post, Rooms
+from crawler.crew.suspects import Suspects
 from crawler.crew.wire import Admit, Begin, Order, Pin
 from crawler.ledger import Ledger
 from crawler.model import Failure, Outcome, Request
@@ -36,7 +37,7 @@ class Crew:
         self._ledger = ledger
         self._posts = [Post(number, rooms, self) for number in range(1, count + 1)]
         self._may_deal = asyncio.Event()
-        self._suspects: set[int] = set()  # URLs that were in hand when a process crashed
+        self._suspects = Suspects()
         self._series = ""  # of records; see `open`
         self._admitted: list[str] = []
         rooms.guard.told = lambda host, addresses: self.tell(Pin(host, tuple(addresses)))
@@ -82,12 +83,13 @@ class Crew:
 
     async def _deal(self) -> None:
         async for request in self._queue:
-            # Of those that may have crashed a process, one at a time: when it crashes again, it is known which it was.
-            never = self._suspects if request.id in self._suspects else frozenset[int]()
-            while not (posts := [post for post in self._posts if post.ready and never.isdisjoint(post.in_hand)]):
+            while not (posts := [post for post in self._posts if self._may_go(request, post)]):
                 self._may_deal.clear()
                 await self._may_deal.wait()
             min(posts, key=lambda post: post.under_way).give(request)
+
+    def _may_go(self, request: Request, post: Post) -> bool:
+        return post.ready and self._suspects.may_go(request.id, post.in_hand)
 
     def changed(self) -> None:
         """See `Mates`."""
@@ -95,7 +97,7 @@ class Crew:
 
     def settled(self, ids: Sequence[int]) -> None:
         """See `Mates`."""
-        self._suspects.difference_update(ids)
+        self._suspects.clear(ids)
         self.done_with(len(ids))
         self.changed()
 
@@ -119,11 +121,11 @@ class Crew:
             positions=positions,
         )
 
-    async def crashed(self, requests: Sequence[Request]) -> set[int]:
+    async def died(self, requests: Mapping[int, Request], weight: int) -> set[int]:
         """See `Mates`."""
-        guilty = [request for request in requests if request.id in self._suspects]
-        for request in guilty:
+        guilty = self._suspects.died(requests, weight)
+        for number in guilty:
             failure = Failure("crashed", REASONS["crashed"].sentence)
-            await self._ledger.add(Outcome(request, time.time(), failure=failure))
-        self._suspects.update(request.id for request in requests)
-        return {request.id for request in guilty}
+            await self._ledger.add(Outcome(requests[number], time.time(), failure=failure))
+        self._suspects.clear(guilty)
+        return guilty

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from crawler.crew.suspects import CRASH, KILL
 from crawler.crew.wire import Begin, Hurry, Kept, Order, Pin, Report, Started, Stop, Trouble, Wire
 from crawler.frontier import Frontier, FrontierError
 from crawler.guard import Guard
@@ -71,8 +72,8 @@ class Mates(Protocol):
     def done_with(self, count: int) -> None:
         """So many requests that were taken from the queue are no longer in hand."""
 
-    async def crashed(self, requests: Sequence[Request]) -> set[int]:
-        """A process has crashed with these in hand; gives the numbers of those that are given up for it."""
+    async def died(self, requests: Mapping[int, Request], weight: int) -> set[int]:
+        """A process has died with these in hand, by number; gives those of them that are given up for it."""
 
 
 class Post:
@@ -247,8 +248,8 @@ class Post:
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
             log.error("crew process %d %s; %d URLs are handed out again", self.number, how, len(self.in_hand))
         kept = set[int]()
-        if code < 0 and -code in _CRASHES:
-            kept = await self._mates.crashed(list(self.in_hand.values()))
+        if not self._stopping.is_set():
+            kept = await self._mates.died(self.in_hand, CRASH if -code in _CRASHES else KILL)
         while not await self._given_back(kept) and not self._stopping.is_set():
             await self._pause(_TRY_AGAIN)
         for host, count in self._taken.items():
