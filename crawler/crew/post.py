@@ -211,8 +211,11 @@ class Post:
                 self._commits.add(task)
                 task.add_done_callback(self._commits.discard)
             case Pin(host, addresses):
-                self._rooms.guard.pin(host, addresses)
-                self._mates.tell(report)
+                if host not in (pinned := self._rooms.guard.pinned):
+                    self._rooms.guard.pin(host, addresses)
+                    self._mates.tell(report)
+                else:  # two found it at the same time: the first one holds
+                    self.send(Pin(host, tuple(pinned[host])))
             case Trouble(text):
                 self._rooms.troubles.tell(self._name, text)
             case logging.LogRecord():
