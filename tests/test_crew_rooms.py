@@ -1,15 +1,18 @@
 """A crew whose first process has rooms that fail, or that change while a process begins."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from crawler.crew import CrewError
 from crawler.engine import Engine
 from crawler.fetcher import Fetcher
 from crawler.frontier.memory import MemoryFrontier
 from crawler.guard import Guard
+from crawler.model import Finished
 from crawler.settings import Settings
 from storage import Places
 from tests.crawling import Run
@@ -87,3 +90,25 @@ async def test_of_two_addresses_found_at_the_same_time_the_first_one_holds(
     assert ended.by_url[site.url("/")]["status"] == 200
     assert ended.by_url[site.url("/a")]["error"].startswith("private_address")
     assert guard.pinned == {f"127.0.0.1:{site.port}": [ELSEWHERE]}
+
+
+class Broken(MemoryFrontier):
+    """Has a bug in what a batch needs."""
+
+    async def finish(self, finished: Sequence[Finished], positions: Mapping[str, int]) -> None:
+        raise ZeroDivisionError
+
+
+async def test_a_bug_in_a_commit_ends_the_crawl(site: Site, settings: Settings, fetcher: Fetcher) -> None:
+    site.page("/")
+    with pytest.raises(RuntimeError, match=r"the task 'crew process \d' died"):
+        await run(settings, fetcher, site, Broken())
+
+
+async def test_processes_that_cannot_be_started_end_the_crawl_in_one_line(
+    site: Site, settings: Settings, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the system has no more of them to give."""
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(CrewError, match="failed 5 times"):
+        await run(settings, fetcher, site, MemoryFrontier())

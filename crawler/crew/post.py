@@ -92,6 +92,7 @@ class Post:
         self._taken: Counter[str] = Counter()  # requests that have yet to start, by host
         self._busy: Counter[str] = Counter()  # those that have yet to end
         self._commits: set[asyncio.Task[None]] = set()
+        self._bug: Exception | None = None  # met in a commit
         self._hurried = False
         self._deaths = 0  # in a row, of processes that had settled nothing
         self._stopping = asyncio.Event()
@@ -228,6 +229,11 @@ class Post:
         except FrontierError as error:
             self.send(Kept(str(error)))
             return
+        except Exception as error:  # noqa: BLE001 - a bug: it is raised by the post's task, which must not wait for ever
+            self._bug = error
+            if self._process is not None:
+                _kill(self._process)
+            return
         self.send(Kept(None))
         for item in batch.finished:
             del self.in_hand[item.id]
@@ -247,6 +253,8 @@ class Post:
     async def _clear(self, code: int) -> None:
         """After the end of a process: its last batch counts, and all else it had in hand is handed out again."""
         await asyncio.gather(*self._commits)
+        if self._bug is not None:
+            raise self._bug
         if not self._stopping.is_set():
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
             log.error("crew process %d %s; %d URLs are handed out again", self.number, how, len(self.in_hand))
