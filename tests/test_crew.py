@@ -211,21 +211,29 @@ async def test_killed_at_random_moments(tmp_path: Path) -> None:
     assert len(await kills.kill_often(10, 3, SMALL, processes=3)) == 10
 
 
-async def test_a_page_that_crashes_them_is_found_out_and_the_others_are_crawled(wide: Site, job: Path) -> None:
-    wide.page("/", *(f"/{number}" for number in range(300)), "/poison")
-    wide.page("/poison", title=crash_on_poison.TITLE)
+@pytest.mark.parametrize("count", [1, 5])
+async def test_pages_that_crash_them_are_found_out_and_the_others_are_crawled(
+    wide: Site, job: Path, count: int
+) -> None:
+    poison = [f"/poison{number}" for number in range(count)]
+    links = [f"/{number}" for number in range(300)]
+    for number, path in enumerate(poison):  # apart, so that one is handed out while others are being found out
+        links.insert(40 * number + 50, path)
+        wide.page(path, title=crash_on_poison.TITLE, delay=0.01)
+    wide.page("/", *links)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.crash_on_poison", CREW, "--port=off", f"--job={job}", *QUICK, wide.url("/")),
+        *(sys.executable, "-m", "tests.crash_on_poison", CREW, "--port=off", f"--job={job}", *QUICK, "--per-host=50"),
+        wide.url("/"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     run = await Crawl(process, job).end()
     assert run.code == 0
-    assert len(run.by_url) == 302
+    assert len(run.by_url) == 301 + count
     failed = [record for record in run.records if record["status"] != 200]
-    assert [record["url"] for record in failed] == [wide.url("/poison")]
-    assert failed[0]["error"].startswith("crashed: ")
-    assert wide.asked.count("/poison") == 2
+    assert {record["url"] for record in failed} == {wide.url(path) for path in poison}
+    assert all(record["error"].startswith("crashed: ") for record in failed)
+    assert max(wide.asked.count(path) for path in poison) == 2
 
 
 async def test_a_crew_that_cannot_be_started_ends_the_crawl_in_one_line(wide: Site, job: Path, tmp_path: Path) -> None:

@@ -3,18 +3,26 @@
 from crawler.crew.suspects import CRASH, KILL, Suspects
 
 
-def test_a_second_crash_gives_a_url_up() -> None:
+def test_a_url_that_was_alone_at_the_second_crash_is_given_up() -> None:
     suspects = Suspects()
     assert suspects.died([1, 2, 3], CRASH) == set()
-    assert suspects.died([2, 4], CRASH) == {2}
+    assert suspects.died([2], CRASH) == {2}
 
 
-def test_suspects_go_one_at_a_time_to_a_process_and_all_others_as_they_come() -> None:
+def test_one_that_was_not_alone_is_not() -> None:
     suspects = Suspects()
+    suspects.died([1, 2, 3], CRASH)
+    assert suspects.died([1, 2], CRASH) == set()
+
+
+def test_suspects_are_alone_in_their_process_and_all_others_go_as_they_come() -> None:
+    suspects = Suspects()
+    assert suspects.may_go(1, beside=[2, 3])
     suspects.died([1, 2], CRASH)
-    assert suspects.may_go(1, beside=[7, 8])
-    assert not suspects.may_go(1, beside=[2, 8])
-    assert suspects.may_go(9, beside=[1])
+    assert suspects.may_go(1, beside=[])
+    assert not suspects.may_go(1, beside=[8])
+    assert not suspects.may_go(9, beside=[1])
+    assert suspects.may_go(9, beside=[8])
 
 
 def test_what_is_settled_is_cleared() -> None:
@@ -22,7 +30,7 @@ def test_what_is_settled_is_cleared() -> None:
     suspects.died([1, 2], CRASH)
     suspects.clear([2])
     assert suspects.died([2], CRASH) == set()
-    assert suspects.may_go(1, beside=[])
+    assert suspects.may_go(9, beside=[3])
 
 
 def test_kills_from_outside_make_no_url_guilty_soon() -> None:
