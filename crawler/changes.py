@@ -8,7 +8,7 @@ The change of a URL that is visited again:
 - `gone`: it had an answer below 400, and now has 404 or 410, or nothing answers any more
 - `changed`: all else
 
-None where nothing can be said: nothing answered before nor now, or a bug or robots.txt came between.
+None where nothing can be said: nothing answered before nor now, or a bug, a crash or robots.txt came between.
 """
 
 import hashlib
@@ -26,6 +26,8 @@ _DATE = re.compile(r"[ -~]{1,64}")
 _GONE = frozenset({404, 410})
 _NOTHING = ("", hashlib.sha256(b"").hexdigest())
 """What the digest of an answer is made of when it has no body that was read, or an empty one."""
+_OURS = frozenset({"internal", "crashed"})
+"""Failures of the crawler's own, which tell nothing of the page."""
 
 
 def conditions(before: Visit | None) -> dict[str, str]:
@@ -71,7 +73,7 @@ def has_content(visit: Visit) -> bool:
 
 
 def _failed(before: Visit, failure: Failure | None) -> Visit:
-    if failure is None or failure.code == "internal" or REASONS[failure.code].counted != "failed":
+    if failure is None or failure.code in _OURS or REASONS[failure.code].counted != "failed":
         return replace(before, change=None)  # of the page itself nothing is known
     if before.status is None:
         return Visit()

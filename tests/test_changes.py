@@ -80,7 +80,7 @@ def test_after_a_failure_nothing_is_kept_of_the_page(before: Visit, outcome: Out
     assert visit(outcome) == Visit(change=change)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("code", ["internal", "robots", "max_host_pages"])
+@pytest.mark.parametrize("code", ["internal", "crashed", "robots", "max_host_pages"])
 def test_a_failure_of_ours_tells_nothing_of_the_page(code: str) -> None:
     assert visit(failed(kept(), code)) == kept()
 
