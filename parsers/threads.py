@@ -19,7 +19,10 @@ class Threads:
         self._lost = False
 
     async def run(self, work: Callable[[A], T], argument: A, patience: float) -> T:
-        """Do the work in a thread; TimeoutError when it takes longer than `patience`, in seconds, once begun."""
+        """Do the work in a thread; TimeoutError when it takes longer than `patience`, in seconds, once begun.
+
+        When the caller is cancelled, work that has begun is left behind too.
+        """
         while True:
             pool = self._pool = self._pool or ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="parser")
             begun: list[float] = []
@@ -27,7 +30,12 @@ class Threads:
             future = asyncio.wrap_future(job)
             left = patience
             while left > 0:
-                done, _ = await asyncio.wait([future], timeout=left)
+                try:
+                    done, _ = await asyncio.wait([future], timeout=left)
+                except asyncio.CancelledError:
+                    if not job.cancel() and not job.done():
+                        self._leave(pool)
+                    raise
                 if done:
                     return future.result()
                 if job.cancel():  # it was still behind others, perhaps behind some that never end

@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import logging
 import os
+import queue
 import threading
 from collections.abc import Iterator
 
@@ -412,3 +413,28 @@ async def test_threads_that_came_back_are_ended() -> None:
     assert await threads.run(len, "abc", patience=60) == 3
     assert threads.close()
     assert threads.close()
+
+
+async def test_what_is_cancelled_does_not_hold_up_the_end() -> None:
+    """Neither what has begun, nor what waits behind it."""
+    threads, never = Threads(), threading.Event()
+    cores = os.cpu_count() or 1
+    begun: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def work(event: threading.Event) -> None:
+        begun.put(None)
+        event.wait()
+
+    all_of_them = [asyncio.ensure_future(threads.run(work, never, 60)) for _ in range(cores * 3)]
+    for _ in range(cores):
+        await asyncio.to_thread(begun.get)
+    for one in all_of_them:
+        one.cancel()
+    await asyncio.gather(*all_of_them, return_exceptions=True)
+    try:
+        async with asyncio.timeout(10):
+            assert not await asyncio.to_thread(threads.close)
+    finally:
+        never.set()
+    assert begun.empty()
+    wait_for_the_lost()
