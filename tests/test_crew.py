@@ -272,3 +272,12 @@ async def test_a_crew_that_cannot_work_ends_the_crawl_in_one_line(wide: Site, jo
     assert re.fullmatch(
         r"(error: crew process \d ended with 7; \d+ URLs are handed out again\n)+crawl.py: .*\n", run.err
     )
+
+
+async def test_nothing_is_imported_from_the_folder_where_the_user_is(
+    wide: Site, job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    (job.parent / "random.py").write_text("raise SystemExit('not meant for the crawler')\n")
+    run = await crawl(job, CREW, *QUICK, wide.url("/"))
+    assert (run.code, run.err) == (0, "")

@@ -180,7 +180,7 @@ class Post:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), *([self._rooms.lock] if self._rooms.lock is not None else [])],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_HOME), os.environ.get("PYTHONPATH", "")])},
+                env={**os.environ, "PYTHONPATH": _search_path()},
                 start_new_session=True,  # Ctrl-C is for the first process
             )
             unused.pop_all()
@@ -306,6 +306,12 @@ def _less(counter: Counter[str], host: str) -> None:
     counter[host] -= 1
     if not counter[host]:
         del counter[host]
+
+
+def _search_path() -> str:
+    """Where the process finds the program: an empty part would be the folder where the user is."""
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return os.pathsep.join([str(_HOME), *filter(None, given)])
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
