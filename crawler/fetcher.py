@@ -7,7 +7,7 @@ Tornado's client drives the transfers on the loop. What a crawler needs beyond i
 import contextlib
 import socket
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 
 import pycurl
 from tornado.curl_httpclient import CurlAsyncHTTPClient, CurlError
@@ -113,12 +113,19 @@ class Fetcher:
         self._client.keep_open(concurrency + _SPARE)
 
     async def fetch(
-        self, url: str, *, before: Visit | None = None, max_body: int | None = None, cut: bool = False
+        self,
+        url: str,
+        *,
+        sent: Callable[[], None] = lambda: None,
+        before: Visit | None = None,
+        max_body: int | None = None,
+        cut: bool = False,
     ) -> Response:
         """Get one URL, serialised as the WHATWG says; `max_body` takes the place of the fetcher's own.
 
-        With `cut`, a larger body is cut there and is no error. `before` is an earlier visit: if the page is what it was
-        then, the server may answer 304 Not Modified instead.
+        `sent` is called when a connection is ready, right before the request goes out: once, or again on another
+        connection. With `cut`, a larger body is cut there and is no error. `before` is an earlier visit: if the page is
+        what it was then, the server may answer 304 Not Modified instead.
 
         Raises FetchError for all that the web can do. May be cancelled at any time; the transfer itself then goes on
         unseen to its end or timeout, because Tornado's client cannot abort one.
@@ -129,7 +136,7 @@ class Fetcher:
             host = ""
         if not host or not url.startswith(("http://", "https://")) or not url.isascii():
             raise FetchError(Failure("bad_url", "not an absolute http or https URL"))
-        exchange = _Exchange(self.guard, host, self._max_body if max_body is None else max_body, cut)
+        exchange = _Exchange(self.guard, host, self._max_body if max_body is None else max_body, cut, sent)
         headers = self._headers_of_trusted if host in self._trusted else self._headers
         if before is not None:
             headers = headers.copy()
@@ -248,26 +255,9 @@ class _Exchange:
     is needed later is kept here, and nothing is read from the handle.
     """
 
-    __slots__ = (
-        "_body_size",
-        "_cut",
-        "_guard",
-        "_header_lines",
-        "_header_size",
-        "chunks",
-        "headers_ended",
-        "host",
-        "ip",
-        "max_body",
-        "refused",
-        "started",
-        "stopped",
-        "tried",
-        "trouble",
-    )
-
-    def __init__(self, guard: Guard, host: str, max_body: int, cut: bool) -> None:
+    def __init__(self, guard: Guard, host: str, max_body: int, cut: bool, sent: Callable[[], None]) -> None:
         self._guard = guard
+        self._sent = sent
         self._cut = cut
         self.host = host
         self.max_body = max_body
@@ -321,6 +311,7 @@ class _Exchange:
             self.refused = ip
             return pycurl.PREREQFUNC_ABORT
         self.ip = ip
+        self._sent()
         return pycurl.PREREQFUNC_OK
 
     def header(self, line: bytes) -> int:

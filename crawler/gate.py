@@ -136,12 +136,15 @@ class Gate:
         began = time.monotonic()
         came: Response | Failure | None = None
         try:
-            came = await self._fetcher.fetch(turn.url, max_body=MOST, cut=True)
+            came = await self._fetcher.fetch(turn.url, sent=lambda: self._sent(turn.host), max_body=MOST, cut=True)
         except FetchError as error:
             came = error.failure
         finally:
             self._hosts.done(answer(turn.host, came, time.monotonic() - began), time.monotonic())
         return came
+
+    def _sent(self, host: str) -> None:
+        self._hosts.sent(host, time.monotonic())
 
     async def _redirected(self, came: Response | Failure, turn: Request) -> Request | None:
         """The next turn, when the answer is a redirect; a chain that is too long leads nowhere, as a 404 does."""

@@ -1,9 +1,10 @@
 """Politeness: when a host may be asked next. Synchronous; the clock is an argument, in seconds that only go forward.
 
 Every host has a delay (between the starts of two requests), a number of slots (requests under way at once) and a short
-window of requests that wait for their turn. A request goes through three steps: `take` gives it out, `started` says
-that it is on its way, `done` that it has ended. Between `take` and `started` it waits for a worker; while a delay
-holds, at most one request of a host is in that state, so two can never start together however long they waited.
+window of requests that wait for their turn. A request goes through these steps: `take` gives it out, `started` says
+that it has begun, `sent` that it goes out to the server, `done` that it has ended. Between `take` and `started` it
+waits for a worker; while a delay holds, at most one request of a host is in that state, so two can never start together
+however long they waited.
 
 A host with something in its window is in one place: among the ready ones (served in turn), in the heap of those that
 rest until a time, or in neither because its slots are taken; then `started` or `done` puts it back.
@@ -137,6 +138,11 @@ class Hosts:
         host.next_start = max(host.next_start, now + host.delay)
         host.rest = None
         self._place(host, now)
+
+    def sent(self, name: str, now: float) -> None:
+        """A request that had started goes out only now."""
+        host = self._hosts[name]
+        host.next_start = max(host.next_start, now + host.delay)  # whoever takes from it looks again
 
     def done(self, answer: Answer, now: float) -> None:
         """A request that had started has ended, however it ended."""

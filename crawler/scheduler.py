@@ -85,6 +85,10 @@ class Scheduler:
         self._hosts.started(host, time.monotonic())
         self._wake_hand_out.set()
 
+    def sent(self, host: str) -> None:
+        """See `Politeness`."""
+        self._hosts.sent(host, time.monotonic())
+
     def done(self, answer: Answer) -> None:
         """See `Politeness`."""
         self._hosts.done(answer, time.monotonic())

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 from tornado.queues import Queue
@@ -23,7 +24,10 @@ class Politeness(Protocol):
     """Whoever owns the hosts' pace, in this process or another."""
 
     def started(self, host: str) -> None:
-        """A request of the host is on its way: the delay to its next one runs from here."""
+        """A request of the host has begun: it takes a slot, and the delay to the next one runs from here."""
+
+    def sent(self, host: str) -> None:
+        """It goes out only now, and the delay runs from here: a busy process or a slow connection held it up."""
 
     def done(self, answer: Answer) -> None:
         """That request has ended, however it ended: its slot is free."""
@@ -81,7 +85,8 @@ class Workers:
         self._politeness.started(request.host)
         began = time.monotonic()
         try:
-            outcome.response = await self._fetcher.fetch(request.url, before=request.before)  # follows no redirect
+            sent = partial(self._politeness.sent, request.host)
+            outcome.response = await self._fetcher.fetch(request.url, sent=sent, before=request.before)  # no redirect
         except FetchError as error:
             outcome.failure = error.failure
         finally:

@@ -110,5 +110,5 @@ async def test_processes_that_cannot_be_started_end_the_crawl_in_one_line(
 ) -> None:
     """As when the system has no more of them to give."""
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with pytest.raises(CrewError, match="failed 5 times"):
+    with pytest.raises(CrewError, match="cannot be started"):
         await run(settings, fetcher, site, MemoryFrontier())

@@ -33,6 +33,19 @@ def test_the_delay_runs_from_the_start_and_not_from_the_hand_out() -> None:
     assert ids(hosts, 9.25) == [2]
 
 
+def test_the_delay_runs_from_when_the_request_goes_out_if_that_is_later() -> None:
+    hosts = Hosts(delay=0.25, slots=4)
+    hosts.offer([request(1), request(2), request(3)], now=0.0)
+    assert ids(hosts, 0.0) == [1]
+    hosts.started("a:80", 0.0)
+    hosts.sent("a:80", 0.2)
+    assert ids(hosts, 0.44) == []
+    assert ids(hosts, 0.45) == [2]
+    hosts.started("a:80", 0.45)
+    hosts.sent("a:80", 0.45)
+    assert ids(hosts, 0.7) == [3]
+
+
 def test_slots_are_never_exceeded_without_a_delay() -> None:
     hosts = Hosts(delay=0, slots=2)
     hosts.offer(map(request, range(1, 6)), now=0.0)

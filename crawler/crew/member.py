@@ -23,7 +23,7 @@ from tornado.queues import Queue
 import parsers
 import storage
 from crawler import fetcher, loops
-from crawler.crew.wire import Admit, Begin, Hurry, Kept, Order, Pin, Report, Started, Stop, Trouble, Wire
+from crawler.crew.wire import Admit, Begin, Hurry, Kept, Order, Pin, Report, Sent, Started, Stop, Trouble, Wire
 from crawler.frontier import FrontierError
 from crawler.guard import Guard
 from crawler.ledger import Batch, Ledger
@@ -78,6 +78,10 @@ class Told:
     def started(self, host: str) -> None:
         """See `Politeness`."""
         self._wire.send(Started(host))
+
+    def sent(self, host: str) -> None:
+        """See `Politeness`."""
+        self._wire.send(Sent(host))
 
     def done(self, answer: Answer) -> None:
         """See `Politeness`."""

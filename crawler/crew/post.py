@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from crawler.crew.suspects import CRASH, KILL
-from crawler.crew.wire import Begin, Hurry, Kept, Order, Pin, Report, Started, Stop, Trouble, Wire
+from crawler.crew.wire import Begin, Hurry, Kept, Order, Pin, Report, Sent, Started, Stop, Trouble, Wire
 from crawler.frontier import Frontier, FrontierError
 from crawler.guard import Guard
 from crawler.ledger import Batch, Commit, Troubles
@@ -202,6 +202,8 @@ class Post:
                 _less(self._taken, host)
                 self._busy[host] += 1
                 self._rooms.politeness.started(host)
+            case Sent(host):
+                self._rooms.politeness.sent(host)
             case Answer(host):
                 self.under_way -= 1
                 _less(self._busy, host)

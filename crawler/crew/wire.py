@@ -68,7 +68,14 @@ class Stop:
 
 @dataclass(slots=True, frozen=True)
 class Started:
-    """A request of the host is on its way."""
+    """A request of the host has begun."""
+
+    host: str
+
+
+@dataclass(slots=True, frozen=True)
+class Sent:
+    """One that had started goes out to the server."""
 
     host: str
 
@@ -82,28 +89,28 @@ class Trouble:
 
 Order = Begin | Request | Kept | Hurry | Admit | Pin | Stop
 """To a process of the crew."""
-Report = Started | Answer | Batch | Trouble | Pin | logging.LogRecord
+Report = Started | Sent | Answer | Batch | Trouble | Pin | logging.LogRecord
 """From one: an `Answer` says that a request has ended."""
 
 
-Sent = TypeVar("Sent", Order, Report)
-Heard = TypeVar("Heard", Order, Report)
+Out = TypeVar("Out", Order, Report)
+In = TypeVar("In", Order, Report)
 
 
-class Wire(Generic[Sent, Heard]):
+class Wire(Generic[Out, In]):
     """One end. Messages arrive in the order in which they were sent."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._outbox: list[Sent] = []
+        self._outbox: list[Out] = []
 
     @classmethod
     async def over(cls, end: socket.socket) -> Self:
         """A wire over one socket of a pair, which it closes at its end."""
         return cls(*await asyncio.open_unix_connection(sock=end))
 
-    def send(self, message: Sent) -> None:
+    def send(self, message: Out) -> None:
         """Send what was sent within one turn of the loop as one frame, right after that turn."""
         if not self._outbox:
             asyncio.get_running_loop().call_soon(self._flush)
@@ -115,7 +122,7 @@ class Wire(Generic[Sent, Heard]):
             frame = pickle.dumps(messages, pickle.HIGHEST_PROTOCOL)
             self._writer.write(len(frame).to_bytes(_LENGTH, "little") + frame)
 
-    async def __aiter__(self) -> AsyncIterator[Heard]:
+    async def __aiter__(self) -> AsyncIterator[In]:
         """All that comes, until the other end is closed; of a frame that was torn by a kill nothing."""
         while True:
             try:
