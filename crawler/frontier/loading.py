@@ -14,7 +14,7 @@ from crawler.model import Order, State
 
 _LOADED = 50_000  # URLs that `load` reads at once: 30 MB
 
-# A stretch of URLs with their levels (see membership.py), and the hosts, depths and priorities of those to be claimed.
+# A stretch of URLs with their levels (see membership.py), and of those to be claimed host, depth and priority in one.
 _LOAD = """
 SELECT json_group_array(url),
        json_group_array(
@@ -23,9 +23,9 @@ SELECT json_group_array(url),
                 WHEN hops > 0 OR depth >= :ask OR priority < :usual THEN :ask
                 ELSE depth END
        ),
-       json_group_array(CASE WHEN coalesce(state, 0) = 0 AND coalesce(due, 0) = 0 THEN host END),
-       json_group_array(depth),
-       json_group_array(priority)
+       json_group_array(
+           CASE WHEN coalesce(state, 0) = 0 AND coalesce(due, 0) = 0 THEN (host << 36) | (depth << 4) | priority END
+       )
 FROM urls LEFT JOIN fates USING (id)
 WHERE id BETWEEN :first AND :last
 """
@@ -52,15 +52,17 @@ def load(db: sqlite3.Connection, order: Order) -> tuple[Index, Tally]:
         for *fate, number in db.execute(_FATES, given):
             fates[tuple(fate)] += number
         stretch = db.execute(_LOAD, given | rules).fetchone()
-        urls, levels, hosts, depths, priorities = map(orjson.loads, stretch)
+        urls, levels, places = map(orjson.loads, stretch)
         index.members.add(urls, first, levels)
-        lines: defaultdict[tuple[int | None, int, int], list[int]] = defaultdict(list)
-        for id_, line in enumerate(zip(hosts, depths, priorities, strict=True), first):
+        lines: defaultdict[int | None, list[int]] = defaultdict(list)
+        for id_, line in enumerate(places, first):
             lines[line].append(id_)
-        for (host, depth, priority), ids in lines.items():
-            if host is not None:
-                index.queues.append(names[host], rank(order, depth, priority), ids)
-                waiting[host] += len(ids)
+        lines.pop(None, None)
+        for line, ids in lines.items():
+            assert line is not None
+            host, depth, priority = line >> 36, line >> 4 & 0xFFFFFFFF, line & 0xF
+            index.queues.append(names[host], rank(order, depth, priority), ids)
+            waiting[host] += len(ids)
     return index, _count(db, names, waiting, fates)
 
 

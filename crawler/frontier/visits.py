@@ -5,9 +5,10 @@ A row of `visits` comes with the first answer of a URL and is replaced by each l
 """
 
 import sqlite3
+from calendar import timegm
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from email.utils import formatdate, parsedate_to_datetime
+from time import gmtime
 from typing import get_args
 
 import orjson
@@ -26,6 +27,8 @@ CREATE TABLE visits (
 )"""
 
 CHANGES: tuple[Change, ...] = get_args(Change)  # as the file has them: never to change places
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NOTE = "recrawl"  # the key under which its number is noted
 
 _SAVE = """
@@ -78,14 +81,19 @@ def _short(modified: str | None) -> str | int | None:
     if modified is None:
         return None
     try:
-        seconds = round(parsedate_to_datetime(modified).timestamp())
-    except (ValueError, OverflowError):
+        day, month, year = int(modified[5:7]), _MONTHS.index(modified[8:11]) + 1, int(modified[12:16])
+        seconds = timegm((year, month, day, int(modified[17:19]), int(modified[20:22]), int(modified[23:25])))
+    except ValueError:
         return modified
     return seconds if _long(seconds) == modified else modified
 
 
 def _long(modified: str | int | None) -> str | None:
-    return formatdate(modified, usegmt=True) if isinstance(modified, int) else modified
+    if not isinstance(modified, int):
+        return modified
+    at = gmtime(modified)
+    time = f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}"
+    return f"{_DAYS[at.tm_wday]}, {at.tm_mday:02} {_MONTHS[at.tm_mon - 1]} {at.tm_year:04} {time} GMT"
 
 
 def with_before(db: sqlite3.Connection, requests: Sequence[Request]) -> list[Request]:
