@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -34,6 +35,7 @@ PAGES = "pages"
 PATIENCE = 5.0
 """Seconds that a stop waits for requests under way."""
 _TICK = 1.0  # seconds
+_JITTER = 0.1  # the part of a host's delay by which it may be longer
 
 
 class Engine:
@@ -57,7 +59,7 @@ class Engine:
         self._seeds = seeds
         self._stats = Stats()
         self._queue: Queue[Request] = Queue()
-        self._hosts = Hosts(settings.delay, settings.per_host)
+        self._hosts = Hosts(settings.delay, settings.per_host, lambda: random.uniform(0.0, _JITTER))
         self._scope = Scope(settings, seeds)
         self._commit = Commit(frontier, self._stats)
         self._troubles = Troubles()

@@ -15,16 +15,15 @@ import itertools
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from operator import attrgetter
 
 from crawler.model import Answer, Failure, Request
+from crawler.pace import OWN_PACE, Pace
 from parsers.page import Response
 
-OWN_PACE = "the pace of --delay"
-"""Why a host has the pace that it has, when nobody asked for another."""
 LONGEST_REST = 600.0
 """Seconds that a Retry-After may ask for at most: a header must not stop a crawl for ever."""
 _WINDOW = 4  # requests a slot that a window holds, so that a claim is worth its transaction
@@ -38,9 +37,7 @@ class Host:
     """What politeness knows of one host. Times are of the clock that the caller brings."""
 
     name: str
-    delay: float  # seconds between the starts of two requests
-    slots: int  # requests under way at once
-    reason: str  # why the pace is what it is, for people
+    pace: Pace
     window: deque[Request] = field(default_factory=deque)
     taken: int = 0  # given out, not yet started
     busy: int = 0  # started, not yet done
@@ -51,6 +48,21 @@ class Host:
     placed: bool = False  # among the ready or the resting ones
 
     @property
+    def delay(self) -> float:
+        """Seconds between the starts of two requests."""
+        return self.pace.delay
+
+    @property
+    def slots(self) -> int:
+        """Requests under way at once."""
+        return self.pace.slots
+
+    @property
+    def reason(self) -> str:
+        """Why the pace is what it is, for people."""
+        return self.pace.reason
+
+    @property
     def may_take(self) -> bool:
         """Is there a slot, and nothing given out that has yet to set the time of the next start?"""
         return self.taken + self.busy < self.slots and not (self.delay and self.taken)
@@ -59,9 +71,11 @@ class Host:
 class Hosts:
     """All hosts that are known to the flow at the moment."""
 
-    def __init__(self, delay: float, slots: int) -> None:
+    def __init__(self, delay: float, slots: int, jitter: Callable[[], float] = lambda: 0.0) -> None:
+        """`jitter`: by which part of itself each delay is longer, so that what began together does not go on so."""
         self._delay = delay
         self._slots = slots
+        self._jitter = jitter
         self._hosts: dict[str, Host] = {}
         self._ready: deque[Host] = deque()
         self._resting: list[tuple[float, int, Host]] = []
@@ -92,7 +106,7 @@ class Hosts:
         """The host of this name, made known if it was not."""
         host = self._hosts.get(name)
         if host is None:
-            host = self._hosts[name] = Host(name, self._delay, self._slots, OWN_PACE)
+            host = self._hosts[name] = Host(name, Pace(self._delay, self._slots))
         return host
 
     def offer(self, requests: Iterable[Request], now: float, *, first: bool = False) -> None:
@@ -135,14 +149,13 @@ class Hosts:
         host = self._hosts[name]
         host.taken -= 1
         host.busy += 1
-        host.next_start = max(host.next_start, now + host.delay)
+        self._delay_next(host, now)
         host.rest = None
         self._place(host, now)
 
     def sent(self, name: str, now: float) -> None:
         """A request that had started goes out only now."""
-        host = self._hosts[name]
-        host.next_start = max(host.next_start, now + host.delay)  # whoever takes from it looks again
+        self._delay_next(self._hosts[name], now)  # whoever takes from it looks again
 
     def done(self, answer: Answer, now: float) -> None:
         """A request that had started has ended, however it ended."""
@@ -150,6 +163,7 @@ class Hosts:
         host.busy -= 1
         self.under_way -= 1
         host.took += (answer.elapsed - host.took) / 8
+        host.pace.learn(answer, now)
         if answer.retry_after is not None:
             self.rest(host.name, now + answer.retry_after, f"Retry-After of a {answer.status}")
         self._place(host, now)
@@ -168,12 +182,12 @@ class Hosts:
             host.next_start, host.rest = until, reason
 
     def set_pace(self, name: str, delay: float, reason: str) -> None:
-        """Set the host's delay; it is never less than the setting asks for."""
-        host = self.meet(name)
+        """Ask the host's delay to be so long at least; it is never less than the setting asks for."""
+        pace = self.meet(name).pace
         if delay > self._delay:
-            host.delay, host.reason = delay, reason
+            pace.ask(delay, reason)
         else:
-            host.delay, host.reason = self._delay, OWN_PACE
+            pace.ask(self._delay, OWN_PACE)
 
     def empty(self) -> list[Request]:
         """Take back all that waits in windows."""
@@ -186,6 +200,9 @@ class Hosts:
     def next_turn(self) -> float | None:
         """When a resting host will be ready; None when none rests."""
         return self._resting[0][0] if self._resting else None
+
+    def _delay_next(self, host: Host, now: float) -> None:
+        host.next_start = max(host.next_start, now + host.delay * (1.0 + self._jitter()))
 
     def _place(self, host: Host, now: float) -> None:
         if host.placed or not host.window or not host.may_take:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from crawler.explain import Explainer, Explanation
 from crawler.frontier import Counts, Frontier
-from crawler.hosts import OWN_PACE, Host, Hosts
+from crawler.hosts import Host, Hosts
+from crawler.pace import OWN_PACE, Pace
 from crawler.settings import Settings
 from crawler.stats import ErrorGroup, HostView, Point, RecentPage, RunState, Snapshot, Stats, Verdict
 from crawler.verdict import Figures, Steady, judge
@@ -163,7 +164,7 @@ class View:
 
     def _view(self, name: str) -> HostView:
         counts = self._frontier.host_counts(name)
-        host = self._hosts.get(name) or Host(name, self._settings.delay, self._settings.per_host, "not met yet")
+        host = self._hosts.get(name) or Host(name, Pace(self._settings.delay, self._settings.per_host, "not met yet"))
         wait = max(0.0, host.next_start - time.monotonic())
         return HostView(
             host=name,

@@ -280,6 +280,17 @@ async def test_a_budget_of_pages_a_host_still_records_what_was_asked_for(site: S
     assert run.by_url[site.url("/flaky")]["attempts"] == 2
 
 
+async def test_a_host_that_has_had_enough_is_asked_less_often(site: Site, job: Path) -> None:
+    site.page("/", *(f"/{number}" for number in range(8)))
+    for number in range(8):
+        site.page(f"/{number}", before=[Page(b"", status=429)] if number == 0 else [])
+    run = await crawl(job, "--delay=0.15", "--robots=ignore", site.url("/"))
+    assert {record["status"] for record in run.records} == {200}
+    complaint = next(index for index, arrival in enumerate(site.arrivals) if arrival.path == "/0")
+    gaps = [after.at - before.at for before, after in pairwise(site.arrivals[complaint + 1 : complaint + 5])]
+    assert min(gaps) > 0.22, "twice the delay, less what good answers and a busy machine take off"
+
+
 async def test_a_crawl_delay_is_obeyed(site: Site, job: Path) -> None:
     site.raw("/robots.txt", b"User-agent: *\nCrawl-delay: 0.4\n")
     site.page("/", "/a", "/b")

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from crawler.hosts import OWN_PACE, Hosts, retry_after
+from crawler.hosts import Hosts, retry_after
 from crawler.model import Answer, Request
+from crawler.pace import OWN_PACE
 
 
 def request(number: int, host: str = "a:80") -> Request:
@@ -56,6 +57,39 @@ def test_slots_are_never_exceeded_without_a_delay() -> None:
     assert ids(hosts, 0.1) == [3]
     assert hosts.under_way == 2
     assert hosts.windowed == 2
+
+
+def test_a_host_that_complains_is_asked_less_often_and_others_as_before() -> None:
+    hosts = Hosts(delay=0.25, slots=4)
+    hosts.offer([request(1), request(2), request(11, "b:80"), request(12, "b:80")], now=0.0)
+    assert ids(hosts, 0.0) == [1, 11]
+    for name, status in (("a:80", 503), ("b:80", 200)):
+        hosts.started(name, 0.0)
+        hosts.done(Answer(name, status, elapsed=0.1), 0.1)
+    hosts.offer([request(3)], now=0.1)
+    assert ids(hosts, 0.25) == [2, 12]  # the delay that had begun is kept as it was
+    hosts.started("a:80", 0.25)
+    host = hosts.get("a:80")
+    assert host is not None
+    assert (host.delay, host.slots, host.reason) == (0.5, 2, "slowed down by a 503")
+    assert ids(hosts, 0.74) == []
+    assert ids(hosts, 0.75) == [3]
+
+
+def test_a_delay_is_never_shorter_for_its_jitter() -> None:
+    draw = random.Random(1)
+    hosts = Hosts(delay=0.25, slots=4, jitter=lambda: draw.uniform(0.0, 0.1))
+    hosts.offer([request(number) for number in range(50)], now=0.0)
+    now, gaps = 0.0, set()
+    for _ in range(49):
+        (_taken,) = ids(hosts, now)
+        hosts.started("a:80", now)
+        hosts.done(Answer("a:80", 200, elapsed=0.01), now + 0.01)
+        turn = hosts.next_turn()
+        assert turn is not None
+        gaps.add(turn - now)
+        now = turn
+    assert 0.25 <= min(gaps) < max(gaps) <= 0.275 + 1e-9
 
 
 def test_hosts_take_turns() -> None:
