@@ -148,7 +148,11 @@ class Settings:
         4, integer(1, 20_000), "requests under way at once to one host", group="Pace", unit="requests"
     )
     delay: float = setting(
-        0.25, seconds(0, 86_400), "least time between starts of requests to one host; more for a host that complains", group="Pace", unit="seconds"
+        0.25,
+        seconds(0, 86_400),
+        "least time between starts of requests to one host; more for a host that complains",
+        group="Pace",
+        unit="seconds",
     )
     processes: int | None = setting(
         1,

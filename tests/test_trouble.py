@@ -61,6 +61,8 @@ async def pauses(running: Crawl) -> None:
     assert running.process.stderr is not None
     async with asyncio.timeout(30):
         line = (await running.process.stderr.readline()).decode()
+        while "job.toml cannot be written" in line:  # it notes an address at the same moment
+            line = (await running.process.stderr.readline()).decode()
     assert PAUSES.fullmatch(line), line
 
 
