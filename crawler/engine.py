@@ -86,11 +86,9 @@ class Engine:
         self.budget_spent = False
         """Did --max-time end it?"""
         explainer = Explainer(settings, self._scope, frontier, seeds)
-        crew = self._crew
         self.view = View(
-            settings, frontier, explainer, self._hosts, self._stats, lambda: self.state, self._trouble,
-            dying=lambda: crew.dying if crew else 0,
-        )  # fmt: skip
+            settings, frontier, explainer, self._hosts, self._stats, lambda: self.state, self._trouble, self._dying
+        )
         """What watchers may ask."""
         self.ticked: list[Callable[[], None]] = []
         """Called once a second, and at the end."""
@@ -183,10 +181,11 @@ class Engine:
         self.state = "finished" if finished else "stopped"
         self._tell()
         log.info("the crawl has %s: %s", self.state, self._frontier.counts())
-        if died is not None and isinstance(error := died.exception(), CrewError):
-            raise error
         if died is not None:
-            raise RuntimeError(f"the task {died.get_name()!r} died") from died.exception()
+            error = died.exception()
+            if isinstance(error, CrewError):
+                raise error
+            raise RuntimeError(f"the task {died.get_name()!r} died") from error
         return self.state
 
     async def _wind_down(self, tasks: Sequence[asyncio.Task[Any]], ledger: asyncio.Task[None]) -> None:
@@ -273,6 +272,9 @@ class Engine:
 
     def _trouble(self) -> str | None:
         return self._troubles.first or self._scheduler.trouble
+
+    def _dying(self) -> int:
+        return self._crew.dying if self._crew else 0
 
     @property
     def pages(self) -> int:

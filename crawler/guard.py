@@ -95,6 +95,10 @@ class Guard:
         """
         return {host: list(addresses) for host, addresses in self._pinned.items()}
 
+    def pins(self, host: str) -> Sequence[str] | None:
+        """The private addresses that a host is held to; None when it has not been pinned."""
+        return self._pinned.get(host)
+
     def admit(self, host: str) -> None:
         """Name another seed. One that was pinned stays as it is."""
         if self._policy == "seeds" and host not in self._pinned:

@@ -104,7 +104,7 @@ class Scheduler:
                 if await self._claim(self._wants(self._frontier.waiting(time.time()))):
                     self.trouble = None
             except FrontierError as error:
-                if self.trouble is None and self._troubles.first is None:  # which has been said
+                if self.trouble is None and self._troubles.first is None:  # that one has been told already
                     log.error("no URLs can be claimed, so the crawl waits: %s", error)
                 self.trouble = str(error)
                 asyncio.get_running_loop().call_later(_TRY_AGAIN, self.added)

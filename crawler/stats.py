@@ -20,9 +20,8 @@ _RATE_WINDOW = 10  # seconds over which "now" is measured
 class Verdict:
     """What limits the speed now."""
 
-    limit: (
-        str  # starting, workers, server, politeness, robots, processor, retries, empty, crew, store, paused, finished
-    )
+    limit: str
+    """starting, workers, server, politeness, robots, processor, retries, empty, crew, store, paused or finished"""
     text: str  # a sentence for people
 
 

@@ -57,8 +57,9 @@ class View:
 
     def _figures(self) -> Figures:
         then, used, used_by_loop = self._measured
+        now, used_by_loop_now = time.monotonic(), time.thread_time()
         used_now = time.process_time() + self._stats.processor
-        self._measured = now, _, used_by_loop_now = time.monotonic(), used_now, time.thread_time()
+        self._measured = now, used_now, used_by_loop_now
         lately = max(now - then, 1e-3)
         waiting = self._frontier.waiting(time.time())
 

@@ -44,15 +44,19 @@ class Places:
         """
         there = {f"{kind}/{part}" for kind in self._kinds for part in _class(kind).parts(self._folder, series)}
         name = re.compile(rf"[^/]+/{re.escape(series)}(-[0-9]+)?")
-        for place in sorted(there | {place for place in positions if name.fullmatch(place)}):
-            if place in but:
-                continue
-            kind, _, part = place.partition("/")
-            store = make(kind, self._folder, part)
-            try:
-                await store.open(positions.get(place, 0))
-            finally:
-                await store.close()
+        places = there | {place for place in positions if name.fullmatch(place)}
+        apart = {place: place.partition("/") for place in sorted(places) if place not in but}
+        stores = {place: make(kind, self._folder, part) for place, (kind, _, part) in apart.items()}
+        await cut_back(stores, positions)
+
+
+async def cut_back(stores: Mapping[str, Store], positions: Mapping[str, int]) -> None:
+    """Cut stores that nobody has open back to their positions, both by the same names. Raises StoreError."""
+    for name, store in stores.items():
+        try:
+            await store.open(positions.get(name, 0))
+        finally:
+            await store.close()
 
 
 def _class(kind: str) -> Any:

@@ -21,7 +21,7 @@ from crawler.ledger import Batch, Commit, Troubles
 from crawler.model import Answer, Request
 from crawler.settings import Settings
 from crawler.worker import Politeness
-from storage import Places
+from storage import Places, cut_back
 from storage.record import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Mates(Protocol):
 
 
 class Post:
-    """Filled anew when the process dies."""
+    """One process after the other: the place is filled anew when its process dies."""
 
     def __init__(self, number: int, rooms: Rooms, mates: Mates) -> None:
         self.number = number
@@ -214,11 +214,11 @@ class Post:
                 self._commits.add(task)
                 task.add_done_callback(self._commits.discard)
             case Pin(host, addresses):
-                if host not in (pinned := self._rooms.guard.pinned):
+                if (pinned := self._rooms.guard.pins(host)) is None:
                     self._rooms.guard.pin(host, addresses)
                     self._mates.tell(report)
                 else:  # two found it at the same time: the first one holds
-                    self.send(Pin(host, tuple(pinned[host])))
+                    self.send(Pin(host, tuple(pinned)))
             case Trouble(text):
                 self._rooms.troubles.tell(self._name, text)
             case logging.LogRecord():
@@ -257,11 +257,10 @@ class Post:
         await asyncio.gather(*self._commits)
         if self._bug is not None:
             raise self._bug
+        kept = set[int]()
         if not self._stopping.is_set():
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
             log.error("crew process %d %s; %d URLs are handed out again", self.number, how, len(self.in_hand))
-        kept = set[int]()
-        if not self._stopping.is_set():
             kept = await self._mates.died(self.in_hand, CRASH if -code in _CRASHES else KILL)
         while not await self._given_back(kept) and not self._stopping.is_set():
             await self._pause(_TRY_AGAIN)
@@ -290,11 +289,7 @@ class Post:
         """Try to cut the part back to where the last batch left it, and to give back what was in hand and not kept."""
         try:
             positions = await self._rooms.frontier.positions()
-            for name, store in self._stores.items():
-                try:
-                    await store.open(positions.get(name, 0))
-                finally:
-                    await store.close()
+            await cut_back(self._stores, positions)
             await self._rooms.frontier.release([id_ for id_ in self.in_hand if id_ not in kept])
         except (StoreError, FrontierError) as error:
             self._rooms.troubles.tell(self._name, str(error))
