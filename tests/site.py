@@ -66,6 +66,17 @@ class Site:
         """The address of a path."""
         return f"http://{host}:{self.port}{path}"
 
+    def reached(self, number: int) -> asyncio.Event:
+        """Set once so many requests have come in all, robots.txt included; it takes the place of `watch`."""
+        event = asyncio.Event()
+
+        def look(_: Arrival) -> None:
+            if len(self.arrivals) >= number:
+                event.set()
+
+        self.watch = look
+        return event
+
     @property
     def asked(self) -> Sequence[str]:
         """The paths asked for, in order, robots.txt apart."""

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from crawler.changes import conditions, visit
-from crawler.model import Failure, Outcome, Request, Visit
+from crawler.model import Change, Failure, Outcome, Request, Visit
 from parsers.page import Page, Response
 
 URL = "http://a.example/"
@@ -76,8 +76,8 @@ def test_of_a_redirect_the_target_counts() -> None:
         (Visit(), failed(Visit(), "timeout"), None),
     ],
 )
-def test_after_a_failure_nothing_is_kept_of_the_page(before: Visit, outcome: Outcome, change: str | None) -> None:
-    assert visit(outcome) == Visit(change=change)  # type: ignore[arg-type]
+def test_after_a_failure_nothing_is_kept_of_the_page(before: Visit, outcome: Outcome, change: Change | None) -> None:
+    assert visit(outcome) == Visit(change=change)
 
 
 @pytest.mark.parametrize("code", ["internal", "crashed", "robots", "max_host_pages"])

@@ -553,8 +553,7 @@ async def test_a_stop_does_not_wait_long_for_a_slow_server(site: Site, job: Path
 async def test_kill_9_loses_and_doubles_nothing(site: Site, job: Path) -> None:
     site.page("/", *(f"/{number}" for number in range(300)))
     for kill_at in (30, 120, 200):
-        enough = asyncio.Event()
-        site.watch = lambda _, at=kill_at, event=enough: event.set() if len(site.arrivals) >= at else None  # type: ignore[misc]
+        enough = site.reached(kill_at)
         running = await Crawl.start(job, "--delay=0.001", site.url("/"))
         await enough.wait()
         running.process.kill()

@@ -104,8 +104,7 @@ async def test_killed_again_and_again_they_finish_all_the_same(wide: Site, job: 
 
 
 async def test_they_end_with_the_first_process_and_hold_its_lock_until_then(wide: Site, job: Path) -> None:
-    reached = asyncio.Event()
-    after(wide, 50, reached.set)
+    reached = wide.reached(50)
     running = await Crawl.start(job, CREW, *QUICK, wide.url("/"))
     await reached.wait()
     running.process.kill()
@@ -118,8 +117,7 @@ async def test_they_end_with_the_first_process_and_hold_its_lock_until_then(wide
 
 
 async def test_one_that_outlives_the_first_keeps_others_out(wide: Site, job: Path) -> None:
-    reached = asyncio.Event()
-    after(wide, 50, reached.set)
+    reached = wide.reached(50)
     first = await asyncio.create_subprocess_exec(
         *(sys.executable, str(ROOT / "crawl.py"), CREW, "--port=off", f"--job={job}", *QUICK, wide.url("/")),
         stdout=asyncio.subprocess.DEVNULL,  # not a pipe, which a frozen process would keep open
@@ -135,10 +133,12 @@ async def test_one_that_outlives_the_first_keeps_others_out(wide: Site, job: Pat
         await asyncio.sleep(0)
     first.kill()
     await first.wait()
-    refused = await crawl(job, CREW, *QUICK, wide.url("/"))
+    try:
+        refused = await crawl(job, CREW, *QUICK, wide.url("/"))
+    finally:
+        os.kill(frozen, signal.SIGCONT)
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert "is being crawled by another process" in refused.err
-    os.kill(frozen, signal.SIGCONT)
     check_all(await crawl(job, CREW, *QUICK, wide.url("/")), wide)
 
 
@@ -147,8 +147,7 @@ async def test_a_job_goes_on_with_another_number_of_processes(
     wide: Site, job: Path, numbers: tuple[int, int, int]
 ) -> None:
     for number, until in zip(numbers[:2], (50, 150), strict=True):
-        reached = asyncio.Event()
-        after(wide, until, reached.set)
+        reached = wide.reached(until)
         running = await Crawl.start(job, f"--processes={number}", *QUICK, wide.url("/"))
         await reached.wait()
         running.process.kill()
@@ -160,8 +159,7 @@ async def test_a_job_goes_on_with_another_number_of_processes(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_stop_ends_all_and_saves_what_has_ended(wide: Site, job: Path, number: signal.Signals) -> None:
-    reached = asyncio.Event()
-    after(wide, 100, reached.set)
+    reached = wide.reached(100)
     running = await Crawl.start(job, CREW, *QUICK, wide.url("/"))
     await reached.wait()
     running.process.send_signal(number)

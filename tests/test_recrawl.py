@@ -209,8 +209,7 @@ async def test_kill_9_in_a_recrawl_loses_and_doubles_nothing(site: Site, job: Pa
         site.page(path, f"{path}/more", title="edited")
     site.arrivals.clear()
     for kill in range(1, 4):
-        enough = asyncio.Event()
-        site.watch = lambda _, at=kill * 40, event=enough: event.set() if len(site.arrivals) >= at else None  # type: ignore[misc]
+        enough = site.reached(kill * 40)
         running = await Crawl.start(job, "--delay=0.001", "--retries=0", "--recrawl", site.url("/"))
         await enough.wait()
         running.process.kill()
