@@ -153,12 +153,12 @@ async def test_a_crawl_knows_which_pages_are_the_same(site: Site, job: Path, pro
 
 
 async def test_the_status_page_names_the_original(site: Site, job: Path) -> None:
-    site.page("/", "/a", "/b")
-    site.page("/a", "/never", title="same")
-    site.page("/b", "/never", title="same")
-    site.page("/never", gate=asyncio.Event())
+    site.page("/", "/a/page", "/b/page")
+    site.page("/a/page", "never", title="same")
+    site.page("/b/page", "never", title="same")
+    site.page("/b/never", gate=asyncio.Event())  # known, and so asked for, once /b/page is saved
     asked = asyncio.Event()
-    site.watch = lambda arrival: asked.set() if arrival.path == "/never" else None
+    site.watch = lambda arrival: asked.set() if arrival.path == "/b/never" else None
     running = await Crawl.start(job, *QUICK, "--per-host=1", "--port=0", site.url("/"))
     assert running.process.stdout is not None
     address = (await running.process.stdout.readline()).decode().split()[-1]
@@ -169,10 +169,10 @@ async def test_the_status_page_names_the_original(site: Site, job: Path) -> None
         told: dict[str, object] = json.loads(response.body)
         return told
 
-    told = await answer("/b")
-    assert (told["state"], told["duplicate_of"]) == ("crawled", site.url("/a"))
-    assert f"the same as that of {site.url('/a')}, found before." in str(told["text"])
-    for path in ("/", "/a", "/never", "/unknown"):
+    told = await answer("/b/page")
+    assert (told["state"], told["duplicate_of"]) == ("crawled", site.url("/a/page"))
+    assert f"the same as that of {site.url('/a/page')}, found before." in str(told["text"])
+    for path in ("/", "/a/page", "/b/never", "/unknown"):
         assert (await answer(path))["duplicate_of"] is None
     running.process.send_signal(signal.SIGINT)
     running.process.send_signal(signal.SIGINT)
