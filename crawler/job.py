@@ -16,7 +16,8 @@ from typing import Any
 import orjson
 import tomli_w
 
-from crawler.settings import Settings, kept
+from crawler.settings import Settings
+from crawler.sources import kept
 
 _RECORDS = re.compile(r"(pages|recrawl-[0-9]+)(-([0-9]+))?\.jsonl")
 _OURS = re.compile(rf"job\.toml|frontier\.sqlite(-wal|-shm|-journal)?|{_RECORDS.pattern}|crawl\.log|summary\.json")

@@ -27,9 +27,11 @@ from crawler.guard import Guard
 from crawler.job import Job, JobError, demo_port, look
 from crawler.kinds import plain
 from crawler.model import Change
+from crawler.options import SettingsError
 from crawler.scope import Scope
 from crawler.seeds import read
-from crawler.settings import DEMO, Settings, SettingsError, load
+from crawler.settings import DEMO, Settings
+from crawler.sources import load
 from crawler.status import app as status
 from parsers import urls
 from storage.record import StoreError

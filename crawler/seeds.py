@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from crawler.kinds import plain
-from crawler.settings import DEMO, Settings, SettingsError
+from crawler.options import SettingsError
+from crawler.settings import DEMO, Settings
 from parsers import urls
 
 _COMMENT = re.compile(r"(?:^|\s)#.*")  # a "#" within a URL begins its fragment

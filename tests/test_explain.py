@@ -17,7 +17,7 @@ from crawler.frontier import FRONTIERS, Frontier, make, reader
 from crawler.model import Finished, Found, Request
 from crawler.scope import Scope
 from crawler.seeds import read
-from crawler.settings import load
+from crawler.sources import load
 from tests.crawling import QUICK, ROOT, Crawl, crawl
 from tests.site import Site
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from crawler import seeds
-from crawler.settings import DEMO, Settings, SettingsError
+from crawler.options import SettingsError
+from crawler.settings import DEMO, Settings
 
 ROOT = Path(__file__).parent.parent
 

@@ -8,7 +8,9 @@ import pytest
 import tomli_w
 
 from crawler import VERSION, manual
-from crawler.settings import SETTINGS, Settings, SettingsError, kept, load
+from crawler.options import SettingsError
+from crawler.settings import SETTINGS, Settings
+from crawler.sources import kept, load
 
 ROOT = Path(__file__).parent.parent
 
