@@ -19,6 +19,7 @@ from crawler.hosts import Hosts
 from crawler.job import JobError
 from crawler.ledger import Commit, Ledger, Troubles
 from crawler.model import Change, Found, Request
+from crawler.pace import OWN_PACE, SECTION_PACE, Pace
 from crawler.robots import Robots
 from crawler.scheduler import Hands, Scheduler
 from crawler.scope import Scope
@@ -59,7 +60,7 @@ class Engine:
         self._seeds = seeds
         self._stats = Stats()
         self._queue: Queue[Request] = Queue()
-        self._hosts = Hosts(settings.delay, settings.per_host, lambda: random.uniform(0.0, _JITTER))
+        self._hosts = Hosts(self._pace, lambda: random.uniform(0.0, _JITTER))
         self._scope = Scope(settings, seeds)
         self._commit = Commit(frontier, self._stats)
         self._troubles = Troubles()
@@ -92,6 +93,10 @@ class Engine:
         """What watchers may ask."""
         self.ticked: list[Callable[[], None]] = []
         """Called once a second, and at the end."""
+
+    def _pace(self, host: str) -> Pace:
+        own = self._settings.of(host)
+        return Pace(own.delay, own.per_host, SECTION_PACE if own.section else OWN_PACE)
 
     async def open(self) -> bool:
         """Open the job's rooms and add the seeds; False when nothing is left to crawl.

@@ -80,19 +80,19 @@ class Explainer:
         elif known is None and (refusal := self._scope.refusal(url)):
             return refusal, [f"A link to it would not be followed: {_because(refusal)}."]
         elif known is None:
-            lines.append(self._conditions())
+            lines.append(self._conditions(url))
         reason = None
-        if self._settings.robots == "obey":
+        if self._settings.of(urls.host(url)).robots == "obey":
             reason, line = await self._robots(url)
             lines.append(line)
         budget, more = await self._budgets(url, known)
         return reason or budget, lines + more
 
-    def _conditions(self) -> str:
+    def _conditions(self, url: str) -> str:
         """On which a link to a URL in scope is followed: they are of the page that holds the link."""
         deepest = self._settings.max_depth
         conditions = [] if deepest is None else [f"if it lies no deeper than {deepest} (--max-depth)"]
-        if self._settings.robots == "obey":
+        if self._settings.of(urls.host(url)).robots == "obey":
             conditions.append("unless the page that holds it asks not to (nofollow)")
         return f"A link to it would be followed{''.join(', ' + condition for condition in conditions)}."
 

@@ -80,6 +80,7 @@ class Fetcher:
         guard: Guard,
         agent: str,
         headers: Iterable[tuple[str, str]] = (),
+        own: Callable[[str], Iterable[tuple[str, str]]] = lambda host: (),
         trusted: Container[str] = (),
         concurrency: int,
         max_body: int,
@@ -89,7 +90,8 @@ class Fetcher:
     ) -> None:
         """`agent` is the User-Agent, and `headers` are sent with each request; ValueError if one of them is no header.
 
-        Of those, what carries credentials goes to the hosts that are `trusted` (name and port) and to no other.
+        Of those, what carries credentials goes to the hosts that are `trusted` (name and port) and to no other. `own`:
+        more headers for a host alone, given its name and port, in place of those of the same name.
         `concurrency`: requests under way at once. `max_body`: decoded bytes of an answer. `timeout`: seconds of a whole
         exchange, of which connecting, with TLS, may take `connect_timeout`. `ca_file`: trusted authorities (PEM)
         instead of the system's, which pycurl finds by itself.
@@ -99,6 +101,7 @@ class Fetcher:
         self._timeout = timeout
         self._connect_timeout = connect_timeout
         self._agent = agent
+        self._own = own
         self._trusted = trusted
         self._headers, self._headers_of_trusted = HTTPHeaders(), HTTPHeaders()
         try:
@@ -138,6 +141,9 @@ class Fetcher:
             raise FetchError(Failure("bad_url", "not an absolute http or https URL"))
         exchange = _Exchange(self.guard, host, self._max_body if max_body is None else max_body, cut, sent)
         headers = self._headers_of_trusted if host in self._trusted else self._headers
+        if own := self._own(host):
+            headers = headers.copy()
+            headers.update(own)
         if before is not None:
             headers = headers.copy()
             headers.update(conditions(before))
@@ -216,6 +222,7 @@ def make(settings: Settings, guard: Guard, seeds: Iterable[str], concurrency: in
         guard=guard,
         agent=settings.agent,
         headers=settings.header,
+        own=lambda host: settings.of(host).header,
         trusted=frozenset(map(urls.host, seeds)),
         concurrency=concurrency,
         max_body=settings.max_body,

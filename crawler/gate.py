@@ -59,10 +59,10 @@ class Gate:
 
     async def admit(self, requests: Iterable[Request]) -> None:
         """Bring claimed requests to their hosts' windows as far as their robots.txt is known; hold or refuse others."""
-        if self._settings.robots == "ignore":
-            self._hosts.offer(requests, time.monotonic())
-            return
         for request in requests:
+            if self._settings.of(request.host).robots == "ignore":
+                self._hosts.offer([request], time.monotonic())
+                continue
             origin = urls.origin(request.url)
             rules = self._robots.get(origin, time.time()) or await self._remembered(origin, request.host)
             if rules is not None:

@@ -21,7 +21,7 @@ from email.utils import parsedate_to_datetime
 from operator import attrgetter
 
 from crawler.model import Answer, Failure, Request
-from crawler.pace import OWN_PACE, Pace
+from crawler.pace import Pace
 from parsers.page import Response
 
 LONGEST_REST = 600.0
@@ -71,10 +71,12 @@ class Host:
 class Hosts:
     """All hosts that are known to the flow at the moment."""
 
-    def __init__(self, delay: float, slots: int, jitter: Callable[[], float] = lambda: 0.0) -> None:
-        """`jitter`: by which part of itself each delay is longer, so that what began together does not go on so."""
-        self._delay = delay
-        self._slots = slots
+    def __init__(self, own: Callable[[str], Pace], jitter: Callable[[], float] = lambda: 0.0) -> None:
+        """`own`: the pace that the settings ask for at a host, given its name.
+
+        `jitter`: by which part of itself each delay is longer, so that what began together does not go on so.
+        """
+        self._own = own
         self._jitter = jitter
         self._hosts: dict[str, Host] = {}
         self._ready: deque[Host] = deque()
@@ -106,7 +108,7 @@ class Hosts:
         """The host of this name, made known if it was not."""
         host = self._hosts.get(name)
         if host is None:
-            host = self._hosts[name] = Host(name, Pace(self._delay, self._slots))
+            host = self._hosts[name] = Host(name, self._own(name))
         return host
 
     def offer(self, requests: Iterable[Request], now: float, *, first: bool = False) -> None:
@@ -183,11 +185,7 @@ class Hosts:
 
     def set_pace(self, name: str, delay: float, reason: str) -> None:
         """Ask the host's delay to be so long at least; it is never less than the setting asks for."""
-        pace = self.meet(name).pace
-        if delay > self._delay:
-            pace.ask(delay, reason)
-        else:
-            pace.ask(self._delay, OWN_PACE)
+        self.meet(name).pace.ask(delay, reason)
 
     def empty(self) -> list[Request]:
         """Take back all that waits in windows."""

@@ -3,13 +3,24 @@
 import json
 from pathlib import Path
 
-from crawler.options import Setting
+from crawler.options import Setting, definitions
+from crawler.sections import HostSection
 from crawler.settings import SETTINGS
 
 _CONFIG = """\
 # The settings of Waterspout, each with its default. Take the "#" away to set one.
 # What is set here beats what a job was begun with, and a flag (--per-host=4 for per_host = 4) beats both.
 # docs/settings.md says which values are allowed.
+"""
+
+_HOSTS = """\
+# --- Some hosts alone: as many such sections as one likes, behind all that is above
+
+#[[host]]
+#  match = ["*.example.com", "shop.example.org:8080"]
+#  delay = 2
+#  per_host = 1
+#  header = ["Authorization: Bearer ..."]
 """
 
 _DOCS = """\
@@ -36,6 +47,26 @@ An unknown setting, a wrong type or an impossible value is an error of one line,
 """
 
 
+_SECTIONS = """\
+## Some hosts alone
+
+In config.toml, sections `[[host]]` behind all other keys say what holds for some hosts in place of what holds for all.
+There may be many; where several match a host and name the same key, the last one decides. What they leave out is as for
+all hosts.
+
+```toml
+[[host]]
+match = "*.example.com"
+delay = 2
+
+[[host]]
+match = ["shop.example.com", "intranet.example:8080"]
+robots = "ignore"
+header = ["Authorization: Bearer ..."]
+```
+"""
+
+
 def config() -> str:
     """The shipped config.toml: all that a file may set, commented out, so that it sets nothing."""
     lines = [_CONFIG.rstrip()]
@@ -47,6 +78,7 @@ def config() -> str:
             unit = f" [{setting.unit}]" if setting.unit else ""
             default = setting.shown or setting.kind.toml(setting.default)
             lines += ["", f"# {setting.help}{unit}", f"#{setting.name} = {json.dumps(default)}"]  # which TOML reads too
+    lines += ["", _HOSTS.rstrip()]
     return "\n".join(lines) + "\n"
 
 
@@ -57,13 +89,20 @@ def docs() -> str:
         lines += ["", f"## {group}", "", "| setting | default | values | meaning |", "|---|---|---|---|"]
         for setting in settings:
             default = f"`{setting.default_text}`" if setting.default_text else ""
-            notes = ["flag only"] * setting.flag_only + ["not kept in job.toml"] * (
-                not setting.kept and not setting.flag_only
-            )
-            meaning = f"{setting.help} ({', '.join(notes)})" if notes else setting.help
-            cells = [f"`{setting.usage}`", default, _values(setting), meaning]
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+            lines.append(_row(f"`{setting.usage}`", default, _values(setting), _meaning(setting)))
+    lines += ["", _SECTIONS.rstrip(), "", "| key | values | meaning |", "|---|---|---|"]
+    lines += [_row(f"`{key.name}`", _values(key), _meaning(key)) for key in definitions(HostSection)]
     return "\n".join(lines) + "\n"
+
+
+def _meaning(setting: Setting) -> str:
+    notes = ["flag only"] * setting.flag_only
+    notes += ["not kept in job.toml"] * (not setting.kept and not setting.flag_only)
+    return f"{setting.help} ({', '.join(notes)})" if notes else setting.help
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _values(setting: Setting) -> str:
@@ -74,7 +113,8 @@ def _values(setting: Setting) -> str:
 def _groups() -> list[tuple[str, list[Setting]]]:
     groups: dict[str, list[Setting]] = {}
     for setting in SETTINGS:
-        groups.setdefault(setting.group, []).append(setting)
+        if setting.section is None:
+            groups.setdefault(setting.group, []).append(setting)
     return list(groups.items())
 
 

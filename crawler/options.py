@@ -39,6 +39,7 @@ class Setting:
     flag_only: bool
     positional: bool
     secret: bool
+    section: type | None  # of a setting that only files have, in sections [[NAME]]: the data class of one
 
     @property
     def flag(self) -> str:
@@ -65,9 +66,32 @@ class Setting:
 
     def from_toml(self, value: object, file: Path) -> Any:
         """The value of a TOML key; SettingsError when it is impossible. A path is relative to the file's folder."""
-        what = self.name if self.secret else f"{self.name} = {quoted(value)}"
-        result = self._read(value, f"{file}: {what}")
+        if self.section is not None:
+            return self._read_sections(value, self.section, file)
+        result = self._read(value, f"{file}: {self._shown_value(value)}")
         return file.parent / result if isinstance(result, Path) else result
+
+    def _read_sections(self, value: object, section: type, file: Path) -> tuple[Any, ...]:
+        if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
+            raise SettingsError(f"{file}: {self.name}: must be sections, each begun by [[{self.name}]]")
+        known = {setting.name: setting for setting in definitions(section)}
+        made = []
+        for number, table in enumerate(value, 1):
+            where = f"{file}: [[{self.name}]] number {number}"
+            for key in table:
+                if key not in known:
+                    raise SettingsError(f"{where}: {plain(key)}: unknown setting{nearest(key, known)}")
+            values = {
+                key: known[key]._read(item, f"{where}: {known[key]._shown_value(item)}") for key, item in table.items()
+            }
+            try:
+                made.append(section(**values))
+            except ValueError as error:
+                raise SettingsError(f"{where}: {error}") from error
+        return tuple(made)
+
+    def _shown_value(self, value: object) -> str:
+        return self.name if self.secret else f"{self.name} = {quoted(value)}"
 
     def _read(self, value: object, where: str) -> Any:
         try:
@@ -81,7 +105,7 @@ def setting(
     kind: Kind[T],
     help: str,  # noqa: A002 - the word everyone knows
     *,
-    group: str,
+    group: str = "",
     unit: str = "",
     metavar: str = "",
     shown: str = "",
@@ -89,13 +113,14 @@ def setting(
     flag_only: bool = False,
     positional: bool = False,
     secret: bool = False,
+    section: type | None = None,
 ) -> T:
     """Define a field of a data class as a setting: a flag, a key of TOML, and a row of --help and of the docs.
 
     `help` is one sentence without its full stop. `unit` is that of the value. `metavar` stands for the value in --help.
     `shown` is the default in words, where it is not a fixed value. `kept`: does it describe the job, so that job.toml
     holds it? `flag_only`: an action, which no file may order. `positional`: what stands without a flag. `secret`: no
-    message may show the value.
+    message may show the value. `section`: see `sections`, which fills it in.
     """
     return dataclasses.field(
         default=default,
@@ -110,8 +135,30 @@ def setting(
             "flag_only": flag_only,
             "positional": positional,
             "secret": secret,
+            "section": section,
         },
     )
+
+
+def sections(section: type[T], help: str, *, group: str) -> tuple[T, ...]:  # noqa: A002 - the word everyone knows
+    """Define a field as a setting that only files have: sections [[NAME]], each an object of a data class.
+
+    The fields of that class are made with `setting`; it raises ValueError for values that cannot be together.
+    """
+    known = definitions(section)
+
+    def toml(values: tuple[T, ...]) -> object:
+        return [
+            {
+                of.name: of.kind.toml(value)
+                for of in known
+                if of.kept and (value := getattr(each, of.name)) != of.default
+            }
+            for each in values
+        ]
+
+    kind: Kind[tuple[T, ...]] = Kind("sections", "", lambda value: (), toml=toml)
+    return setting((), kind, help, group=group, section=section)
 
 
 def definitions(settings: type) -> tuple[Setting, ...]:
@@ -141,6 +188,7 @@ Examples:
 _MORE = """\
 The same settings may stand in a file: config.toml beside crawl.py, or --config=FILE.
 A flag beats the file, and the file beats what the job was begun with.
+There, sections [[host]] say what holds for some hosts alone.
 docs/settings.md has more.
 """
 _GLUE = "\N{NO-BREAK SPACE}"
@@ -150,7 +198,8 @@ _COLUMN = 30  # where the sentences of --help begin
 class CommandLine(OptionParser):
     """tornado's option parser with typed values, flags and URLs in any order, and errors of one line.
 
-    `given` holds the values of what the command line named, by the name of the setting.
+    Of sections it knows nothing: only files have them. `given` holds the values of what the command line named, by the
+    name of the setting.
     """
 
     given: dict[str, Any]
@@ -159,6 +208,7 @@ class CommandLine(OptionParser):
     def __init__(self, settings: Sequence[Setting]) -> None:
         super().__init__()
         # The base class takes a plain assignment for that of an option.
+        settings = [setting for setting in settings if setting.section is None]
         self.__dict__.update(settings=settings, given={})
         self.define("version", type=bool, callback=self._version_callback)
         for setting in settings:

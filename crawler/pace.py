@@ -15,6 +15,8 @@ from crawler.model import Answer
 
 OWN_PACE = "the pace of --delay"
 """Why a host has the pace that it has, when nobody asked for another."""
+SECTION_PACE = "the pace of its [[host]] section"
+"""The same, when the settings have a section for it."""
 _COMPLAINTS = frozenset({429, 503})
 _SLOWEST = 60.0  # seconds: no complaint makes the delay longer
 _FROM_NOTHING = 0.05  # seconds that a shorter delay is taken for at a complaint
@@ -34,6 +36,7 @@ class Pace:
         "_few",
         "_floor",
         "_good",
+        "_least",
         "_most",
         "_own",
         "_quickest",
@@ -41,15 +44,19 @@ class Pace:
         "_step",
         "_usual",
         "delay",
+        "own",
         "reason",
         "slots",
     )
 
     def __init__(self, delay: float, slots: int, reason: str = OWN_PACE) -> None:
-        """`delay`: least seconds between the starts of two requests; `slots`: requests under way at once, at most."""
-        self.delay = self._floor = delay
+        """`delay`: least seconds between the starts of two requests; `slots`: requests under way at once, at most.
+
+        `reason`: why, as long as nobody asks for another pace.
+        """
+        self.delay = self._floor = self._least = delay
         self.slots = self._most = slots
-        self.reason = self._own = reason
+        self.reason = self._own = self.own = reason
         self._bad = 0.0  # the longest delay at which the host has complained
         self._since = -math.inf  # when the pace was last made slower
         self._step = 0.0  # seconds by which a good answer makes the delay shorter
@@ -58,7 +65,9 @@ class Pace:
         self._usual = math.inf  # seconds that the quickest of a few usually takes
 
     def ask(self, delay: float, reason: str) -> None:
-        """Somebody asks for at least this delay, instead of what was asked for before."""
+        """Somebody asks for at least this delay, instead of what was asked for before; never for less than at first."""
+        if delay <= self._least:
+            delay, reason = self._least, self.own
         settled = self.delay == self._floor
         self._floor, self._own = delay, reason
         if settled or self.delay < delay:

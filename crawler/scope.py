@@ -20,7 +20,6 @@ class Scope:
     def __init__(self, settings: Settings, entrances: Iterable[str]) -> None:
         """`entrances` are the URLs or hosts whose hosts are in scope from the start."""
         self._settings = settings
-        self._obey = settings.robots == "obey"
         self._place: Callable[[str], str] = _domain if settings.scope == "domain" else str
         self._places: set[str] = set()
         for entrance in entrances:
@@ -53,11 +52,12 @@ class Scope:
         follow: list[str] = []
         # Most links stay on the page's own host, so that host is looked up once, not once a link.
         home = urls.origin(request.url) + "/"
+        obey = self._settings.of(request.host).robots == "obey"
         at_home = self._settings.scope == "any" or self._place(request.host) in self._places
         plain = not (self._settings.include or self._settings.exclude)
         longest = self._settings.max_url_length
         for url in page.links:
-            if self._obey and url in page.nofollow:
+            if obey and url in page.nofollow:
                 skipped["nofollow"] += 1
             elif plain and at_home and url.startswith(home) and len(url) <= longest:
                 follow.append(url)

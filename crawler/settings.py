@@ -25,7 +25,8 @@ from crawler.kinds import (
     text,
 )
 from crawler.model import Order
-from crawler.options import definitions, setting
+from crawler.options import definitions, sections, setting
+from crawler.sections import ForHost, HostSection, joined
 
 DEMO = "demo:"
 """The seed that stands for the built-in web."""
@@ -237,6 +238,7 @@ class Settings:
         group="Watching",
         kept=False,
     )
+    host: tuple[HostSection, ...] = sections(HostSection, "what holds for some hosts alone", group="Some hosts alone")
     given: frozenset[str] = frozenset()
     """The names of the settings that flags or the configuration file gave."""
 
@@ -244,6 +246,10 @@ class Settings:
     def port_given(self) -> bool:
         """Did the user ask for this port? Then it must not move on to another."""
         return "port" in self.given
+
+    def of(self, host: str) -> ForHost:
+        """What holds for this host (name and port), by the sections [[host]]."""
+        return joined(ForHost(self.delay, self.per_host, self.robots), self.host, host)
 
     @property
     def agent(self) -> str:

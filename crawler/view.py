@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from crawler.explain import Explainer, Explanation
 from crawler.frontier import Counts, Frontier
 from crawler.hosts import Host, Hosts
-from crawler.pace import OWN_PACE, Pace
+from crawler.pace import Pace
 from crawler.settings import Settings
 from crawler.stats import ErrorGroup, HostView, Point, RecentPage, RunState, Snapshot, Stats, Verdict
 from crawler.verdict import Figures, Steady, judge
@@ -91,7 +91,7 @@ class View:
             resting_urls=sum(map(urls, resting)),
             pace=sum(1 / host.delay for host in resting if host.delay and not host.rest),
             longest=f"{longest.name} ({_why(longest, now)})" if longest else None,
-            asked=longest is not None and (longest.rest or longest.reason) != OWN_PACE,
+            asked=longest is not None and (longest.rest or longest.reason) != longest.pace.own,
             full=len(full),
             full_urls=sum(map(urls, full)),
             fullest=fullest.name if fullest else None,
@@ -165,7 +165,7 @@ class View:
 
     def _view(self, name: str) -> HostView:
         counts = self._frontier.host_counts(name)
-        host = self._hosts.get(name) or Host(name, Pace(self._settings.delay, self._settings.per_host, "not met yet"))
+        host = self._hosts.get(name) or Host(name, self._not_met(name))
         wait = max(0.0, host.next_start - time.monotonic())
         return HostView(
             host=name,
@@ -178,6 +178,10 @@ class View:
             next_at=wait if host.window else None,
             reason="waits for its robots.txt" if host.held and not host.rest else host.rest or host.reason,
         )
+
+    def _not_met(self, name: str) -> Pace:
+        own = self._settings.of(name)
+        return Pace(own.delay, own.per_host, "not met yet")
 
     def recent(self) -> list[RecentPage]:
         """See `Watched`."""

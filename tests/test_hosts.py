@@ -2,13 +2,19 @@
 
 import heapq
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from crawler.hosts import Hosts, retry_after
 from crawler.model import Answer, Request
-from crawler.pace import OWN_PACE
+from crawler.pace import OWN_PACE, Pace
+
+
+def polite(delay: float, slots: int, jitter: Callable[[], float] = lambda: 0.0) -> Hosts:
+    """Hosts that all have the same pace of their own."""
+    return Hosts(lambda _: Pace(delay, slots), jitter)
 
 
 def request(number: int, host: str = "a:80") -> Request:
@@ -24,7 +30,7 @@ def ids(hosts: Hosts, now: float) -> list[int]:
 
 
 def test_the_delay_runs_from_the_start_and_not_from_the_hand_out() -> None:
-    hosts = Hosts(delay=0.25, slots=4)
+    hosts = polite(delay=0.25, slots=4)
     hosts.offer([request(1), request(2), request(3)], now=0.0)
     assert ids(hosts, 0.0) == [1]
     assert ids(hosts, 9.0) == [], "one that has not started yet blocks the next, however long it waits for a worker"
@@ -35,7 +41,7 @@ def test_the_delay_runs_from_the_start_and_not_from_the_hand_out() -> None:
 
 
 def test_the_delay_runs_from_when_the_request_goes_out_if_that_is_later() -> None:
-    hosts = Hosts(delay=0.25, slots=4)
+    hosts = polite(delay=0.25, slots=4)
     hosts.offer([request(1), request(2), request(3)], now=0.0)
     assert ids(hosts, 0.0) == [1]
     hosts.started("a:80", 0.0)
@@ -48,7 +54,7 @@ def test_the_delay_runs_from_when_the_request_goes_out_if_that_is_later() -> Non
 
 
 def test_slots_are_never_exceeded_without_a_delay() -> None:
-    hosts = Hosts(delay=0, slots=2)
+    hosts = polite(delay=0, slots=2)
     hosts.offer(map(request, range(1, 6)), now=0.0)
     assert ids(hosts, 0.0) == [1, 2]
     hosts.started("a:80", 0.0)
@@ -60,7 +66,7 @@ def test_slots_are_never_exceeded_without_a_delay() -> None:
 
 
 def test_a_host_that_complains_is_asked_less_often_and_others_as_before() -> None:
-    hosts = Hosts(delay=0.25, slots=4)
+    hosts = polite(delay=0.25, slots=4)
     hosts.offer([request(1), request(2), request(11, "b:80"), request(12, "b:80")], now=0.0)
     assert ids(hosts, 0.0) == [1, 11]
     for name, status in (("a:80", 503), ("b:80", 200)):
@@ -78,7 +84,7 @@ def test_a_host_that_complains_is_asked_less_often_and_others_as_before() -> Non
 
 def test_a_delay_is_never_shorter_for_its_jitter() -> None:
     draw = random.Random(1)
-    hosts = Hosts(delay=0.25, slots=4, jitter=lambda: draw.uniform(0.0, 0.1))
+    hosts = polite(delay=0.25, slots=4, jitter=lambda: draw.uniform(0.0, 0.1))
     hosts.offer([request(number) for number in range(50)], now=0.0)
     now, gaps = 0.0, set()
     for _ in range(49):
@@ -93,14 +99,14 @@ def test_a_delay_is_never_shorter_for_its_jitter() -> None:
 
 
 def test_hosts_take_turns() -> None:
-    hosts = Hosts(delay=0, slots=10)
+    hosts = polite(delay=0, slots=10)
     hosts.offer([request(1, "a:80"), request(2, "a:80"), request(3, "a:80")], now=0.0)
     hosts.offer([request(11, "b:80"), request(12, "b:80")], now=0.0)
     assert ids(hosts, 0.0) == [1, 11, 2, 12, 3]
 
 
 def test_a_window_keeps_the_order_of_the_frontier() -> None:
-    hosts = Hosts(delay=0, slots=10)
+    hosts = polite(delay=0, slots=10)
     for number, rank in ((1, 20), (2, 30), (3, 10), (4, 20), (5, 30)):
         hosts.offer([replace(request(number), rank=rank)], now=0.0)
     hosts.offer([replace(request(6), rank=50)], now=0.0, first=True)
@@ -108,7 +114,7 @@ def test_a_window_keeps_the_order_of_the_frontier() -> None:
 
 
 def test_a_slow_host_does_not_hold_up_the_others() -> None:
-    hosts = Hosts(delay=0, slots=1)
+    hosts = polite(delay=0, slots=1)
     hosts.offer([request(1, "slow:80"), request(2, "slow:80"), request(3, "b:80"), request(4, "b:80")], now=0.0)
     assert ids(hosts, 0.0) == [1, 3]
     hosts.started("slow:80", 0.0)
@@ -118,7 +124,7 @@ def test_a_slow_host_does_not_hold_up_the_others() -> None:
 
 
 def test_a_host_rests_as_long_as_retry_after_asks() -> None:
-    hosts = Hosts(delay=0, slots=4)
+    hosts = polite(delay=0, slots=4)
     hosts.offer([request(1), request(2)], now=0.0)
     assert ids(hosts, 0.0) == [1, 2]
     hosts.started("a:80", 0.0)
@@ -133,7 +139,7 @@ def test_a_host_rests_as_long_as_retry_after_asks() -> None:
 
 
 def test_a_rest_that_comes_while_a_host_stands_in_line_holds() -> None:
-    hosts = Hosts(delay=0, slots=4)
+    hosts = polite(delay=0, slots=4)
     hosts.offer([request(1)], now=0.0)
     hosts.rest("a:80", 5.0, "asked to")
     assert ids(hosts, 4.9) == []
@@ -141,7 +147,7 @@ def test_a_rest_that_comes_while_a_host_stands_in_line_holds() -> None:
 
 
 def test_a_pace_from_outside_is_never_quicker_than_the_setting() -> None:
-    hosts = Hosts(delay=1.0, slots=1)
+    hosts = polite(delay=1.0, slots=1)
     hosts.set_pace("a:80", 0.1, "Crawl-delay")
     host = hosts.meet("a:80")
     assert (host.delay, host.reason) == (1.0, OWN_PACE)
@@ -150,7 +156,7 @@ def test_a_pace_from_outside_is_never_quicker_than_the_setting() -> None:
 
 
 def test_what_is_given_back_frees_its_place() -> None:
-    hosts = Hosts(delay=0.5, slots=1)
+    hosts = polite(delay=0.5, slots=1)
     hosts.offer([request(1), request(2)], now=0.0)
     (first,) = [hosts.take(0.0)]
     assert first is not None
@@ -160,7 +166,7 @@ def test_what_is_given_back_frees_its_place() -> None:
 
 
 def test_the_room_of_a_host_says_how_many_urls_are_worth_a_claim() -> None:
-    hosts = Hosts(delay=0, slots=2)
+    hosts = polite(delay=0, slots=2)
     assert hosts.room("a:80", 100) == 1, "a host that is met first: one URL tells where its robots.txt lies"
     hosts.offer(map(request, range(8)), now=0.0)
     assert hosts.room("a:80", 100) == 0
@@ -182,7 +188,7 @@ def test_whatever_happens_delay_and_slots_hold_and_nothing_is_lost(seed: int) ->
     """A random crawl over some hosts: workers pick up late, answers take as long as they like."""
     rng = random.Random(seed)
     delay, slots = rng.choice([(0.0, 3), (0.25, 4), (1.0, 1)])
-    hosts = Hosts(delay, slots)
+    hosts = polite(delay, slots)
     names = [f"h{n}:80" for n in range(5)]
     hosts.offer([request(n, rng.choice(names)) for n in range(200)], now=0.0)
     now, order = 0.0, 0

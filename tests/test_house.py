@@ -26,6 +26,7 @@ LEVELS = {
     "crawler.kinds": 0,
     "crawler.loops": 0,
     "crawler.options": 1,
+    "crawler.sections": 1,
     "crawler.settings": 1,
     "crawler.sources": 1,
     "crawler.manual": 1,
@@ -58,8 +59,11 @@ LEVELS = {
 """The rooms of the crawler. A package is one room: its modules may import one another."""
 
 NEIGHBOURS = {
+    ("crawler.sections", "crawler.options"),
     ("crawler.settings", "crawler.options"),
+    ("crawler.settings", "crawler.sections"),
     ("crawler.manual", "crawler.options"),
+    ("crawler.manual", "crawler.sections"),
     ("crawler.manual", "crawler.settings"),
     ("crawler.sources", "crawler.options"),
     ("crawler.sources", "crawler.settings"),

@@ -1,7 +1,7 @@
 """The settings: flags, files, their order, and the one line that each mistake gets."""
 
 import re
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
@@ -231,7 +231,7 @@ def test_help_names_every_setting_on_stdout(home: Path, flag: str, capsys: pytes
     assert max(map(len, out.splitlines())) <= 100
     assert out.startswith("Usage: python crawl.py [OPTIONS] [URL ...]")
     for setting in SETTINGS:
-        assert f"\n  {setting.usage} " in out
+        assert setting.section or f"\n  {setting.usage} " in out
     assert "[requests; default 100]" in out
     assert out.index("What to crawl:") < out.index("How much:") < out.index("Watching:")
 
@@ -283,7 +283,24 @@ def test_paths_in_a_file_are_relative_to_the_file(home: Path) -> None:
     [
         (b"per_hots = 4", "config.toml: per_hots: unknown setting; did you mean per_host?"),
         (b"per-host = 4", "config.toml: per-host: unknown setting; did you mean per_host?"),
-        (b"[[host]]\nname = 1", "config.toml: host: unknown setting"),
+        (b"host = 1", "config.toml: host: must be sections, each begun by [[host]]"),
+        (b"[host]\nmatch = 'a'", "config.toml: host: must be sections, each begun by [[host]]"),
+        (b"[[host]]\ndelay = 1", "config.toml: [[host]] number 1: match is missing: the hosts that it holds for"),
+        (b"[[host]]\nmatch = []", 'config.toml: [[host]] number 1: match = []: must be hosts such as "example.com"'),
+        (b"[[host]]\nmatch = 'a/b'", 'config.toml: [[host]] number 1: match = "a/b": must be hosts such as'),
+        (b"[[host]]\nmatch = 'a:b'", 'config.toml: [[host]] number 1: match = "a:b": must be hosts such as'),
+        (
+            b"[[host]]\nmatch = 'a'\n[[host]]\nmatch = 'b'\ndelays = 1",
+            "config.toml: [[host]] number 2: delays: unknown setting; did you mean delay?",
+        ),
+        (
+            b"[[host]]\nmatch = 'a'\ndelay = -1",
+            "config.toml: [[host]] number 1: delay = -1: must be a number of seconds",
+        ),
+        (
+            b"[[host]]\nmatch = 'a'\nheader = ['sesame']",
+            'config.toml: [[host]] number 1: header: must be "Name: value"',
+        ),
         (b"fresh = true", "config.toml: fresh: unknown setting; it is a flag only: --fresh"),
         (b"concurrency = '5'", 'config.toml: concurrency = "5": must be a whole number from 1 to 20000'),
         (b"concurrency = true", "config.toml: concurrency = true: must be a whole number from 1 to 20000"),
@@ -310,6 +327,59 @@ def test_a_configuration_file_that_cannot_be_read_is_named(home: Path) -> None:
     (home / "folder.toml").mkdir()
     assert refused(home, "--config=none.toml") == "none.toml: no such file"
     assert refused(home, "--config=folder.toml") == "folder.toml: cannot be read: Is a directory"
+
+
+# --- Some hosts alone
+
+
+SECTIONS = """
+delay = 3
+header = ["X-All: 1", "Cookie: all"]
+
+[[host]]
+match = "*.example.com"
+delay = 1
+per_host = 2
+
+[[host]]
+match = ["WWW.example.com", "b\u00fccher.example:8080", "[::1]"]
+delay = 0.5
+robots = "ignore"
+header = ["cookie: own"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "delay", "per_host", "robots"),
+    [
+        ("example.com:80", 3, 4, "obey"),
+        ("a.example.com:80", 1, 2, "obey"),
+        ("a.b.example.com:8443", 1, 2, "obey"),
+        ("www.example.com:443", 0.5, 2, "ignore"),
+        ("xn--bcher-kva.example:8080", 0.5, 4, "ignore"),
+        ("xn--bcher-kva.example:80", 3, 4, "obey"),
+        ("[::1]:80", 0.5, 4, "ignore"),
+        ("evil.example.com.org:80", 3, 4, "obey"),
+        ("wwwaexample.com:80", 3, 4, "obey"),
+    ],
+)
+def test_sections_hold_for_the_hosts_that_they_match(
+    home: Path, host: str, delay: float, per_host: int, robots: str
+) -> None:
+    (home / "config.toml").write_text(SECTIONS, encoding="utf-8")
+    of = load([], home).of(host)
+    assert (of.delay, of.per_host, of.robots, of.section) == (delay, per_host, robots, (delay, per_host) != (3, 4))
+    assert of.header == ((("cookie", "own"),) if robots == "ignore" else ())
+
+
+def test_a_job_keeps_its_sections_but_not_their_headers(home: Path) -> None:
+    (home / "config.toml").write_text(SECTIONS, encoding="utf-8")
+    before = load(["https://a/"], home)
+    begun(home, before)
+    (home / "config.toml").unlink()
+    assert "own" not in (home / "jobs" / "a" / "job.toml").read_text()
+    after = load(["--job=jobs/a"], home)
+    assert after.host == tuple(replace(section, header=()) for section in before.host)
 
 
 # --- The job
@@ -445,12 +515,18 @@ def test_the_shipped_configuration_sets_nothing(home: Path) -> None:
     assert load([], home).given == frozenset()
 
 
+def test_the_section_of_the_shipped_configuration_can_be_taken(home: Path) -> None:
+    text = manual.config()
+    (home / "config.toml").write_text(text[text.index("#[[host]]") :].replace("#", ""))
+    assert load([], home).of("a.example.com:80").delay == 2
+
+
 def test_the_shipped_configuration_shows_the_defaults(home: Path) -> None:
     lines = manual.config().splitlines()
     keys = [line[1:] for line in lines if re.match(r"#[a-z_]+ = ", line)]
     (home / "config.toml").write_text("\n".join(keys))
     settings = load([], home)
-    assert settings.given == {setting.name for setting in SETTINGS if not setting.flag_only}
+    assert settings.given == {setting.name for setting in SETTINGS if not setting.flag_only and not setting.section}
     for setting in SETTINGS:
         if setting.name not in ("seeds", "job"):  # relative to the file; words
             assert getattr(settings, setting.name) == setting.default
