@@ -27,6 +27,7 @@ from crawler.settings import Settings
 from crawler.stats import RunState, Stats
 from crawler.view import View
 from crawler.worker import Workers
+from parsers import parse
 from storage import Places
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,10 @@ class Engine:
         self._ledger.troubled = partial(self._troubles.tell, "ledger")
         self._troubles.over = self._scheduler.wake
         self._commit.committed = self._scheduler.added
-        self._workers = Workers(settings.concurrency, self._queue, self._scheduler, fetcher, self._scope, self._ledger)
+        reading = partial(parse, asked=settings.asked)
+        self._workers = Workers(
+            settings.concurrency, self._queue, self._scheduler, fetcher, self._scope, self._ledger, reading
+        )
         self._crew: Crew | None = None
         if processes > 1:
             rooms = Rooms(

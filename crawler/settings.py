@@ -27,6 +27,7 @@ from crawler.kinds import (
 from crawler.model import Order
 from crawler.options import definitions, sections, setting
 from crawler.sections import ForHost, HostSection, joined
+from parsers.asked import MORE_LINKS, USUAL, Asked
 
 DEMO = "demo:"
 """The seed that stands for the built-in web."""
@@ -64,6 +65,12 @@ class Settings:
     )
     exclude: tuple[re.Pattern[str], ...] = setting(
         (), many(regex()), "follow no URL in which one of these is found", group="What to crawl"
+    )
+    discover: tuple[str, ...] = setting(
+        (*sorted(USUAL), "resources"),
+        many(choice(*MORE_LINKS, "resources", metavar="LIST"), commas=True),
+        "what pages name beside their links (docs/discovery.md): pages to follow by kind, and resources they load",
+        group="What to crawl",
     )
     order: Order = setting(
         "breadth",
@@ -250,6 +257,11 @@ class Settings:
     def of(self, host: str) -> ForHost:
         """What holds for this host (name and port), by the sections [[host]]."""
         return joined(ForHost(self.delay, self.per_host, self.robots), self.host, host)
+
+    @property
+    def asked(self) -> Asked:
+        """What parsers are asked to read."""
+        return Asked(frozenset(self.discover) & frozenset(MORE_LINKS), "resources" in self.discover)
 
     @property
     def agent(self) -> str:

@@ -5,15 +5,19 @@ does, that is a bug, which is raised.
 """
 
 import hashlib
+from functools import partial
 from importlib import import_module
 
-from parsers import charset, directives, mime, urls
+from parsers import charset, directives, discovery, mime, urls
+from parsers.asked import USUALLY, Asked
+from parsers.discovery import Finds
 from parsers.page import Page, Response
 from parsers.threads import Threads
 
 PARSERS = {  # the essence of a Content-Type, and the module that reads it
     "text/html": "html",
     "application/xhtml+xml": "html",
+    "text/css": "css",
 }
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -21,18 +25,18 @@ _threads = Threads()
 """Shared by all who parse, as the cores of the machine are."""
 
 
-async def parse(response: Response, *, at_once: int = 10_000, patience: float = 30.0) -> Page:
+async def parse(response: Response, *, asked: Asked = USUALLY, at_once: int = 10_000, patience: float = 30.0) -> Page:
     """What stands in the response; bodies of more than `at_once` bytes are read in a thread, so that the loop goes on.
 
-    By default it is what is read sooner than a thread would begin with it.
+    By default it is what is read sooner than a thread would begin with it. `asked`: what else is to be read.
 
     One that takes longer than `patience`, in seconds, is given up, and its page has a `problem`: the time that libxml2
     needs grows with the square of some things, such as the attributes of one element, so a hostile page can take hours.
     """
     if len(response.body) <= at_once:
-        return _parse(response)
+        return _parse(response, asked)
     try:
-        return await _threads.run(_parse, response, patience)
+        return await _threads.run(partial(_parse, asked=asked), response, patience)
     except TimeoutError:
         essence, _ = mime.content_type(response.headers.get("content-type"))
         problem = f"unread: not parsed within {patience:g} s"
@@ -44,8 +48,9 @@ def close() -> bool:
     return _threads.close()
 
 
-def _parse(response: Response) -> Page:
+def _parse(response: Response, asked: Asked) -> Page:
     headers = response.headers
+    finds = Finds(asked)
     essence, label = mime.content_type(headers.get("content-type"))
     if essence is None and mime.looks_like_html(response.body):
         essence = "text/html"
@@ -53,7 +58,7 @@ def _parse(response: Response) -> Page:
     if response.status in _REDIRECTS and headers.get("location"):
         page = Page(charset=charset.named(label), redirect_to=_target(response.url, headers["location"]))
     elif essence in PARSERS:
-        page = import_module(f"parsers.{PARSERS[essence]}").parse(response)
+        page = import_module(f"parsers.{PARSERS[essence]}").parse(response, finds)
     else:
         page = Page(charset=charset.named(label))
 
@@ -62,8 +67,11 @@ def _parse(response: Response) -> Page:
     page.sha256 = hashlib.sha256(response.body).hexdigest()
     robots = [*(page.robots or ()), *directives.in_header(headers.get("x-robots-tag", ""))]
     page.robots = list(dict.fromkeys(robots)) or None
+    discovery.headers(headers, finds)
+    finds.settle(response.url)
+    page.more_links, page.facts = finds.more_links, finds.facts()
     if directives.forbid_following(robots):
-        page.nofollow = frozenset(page.links)
+        page.nofollow = frozenset([*page.links, *page.more_links])
     return page
 
 

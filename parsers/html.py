@@ -6,11 +6,13 @@ none (its content is no part of the document until a script copies it).
 
 import logging
 import threading
+from collections.abc import Iterable
 
 from lxml import etree
 from lxml.etree import _Element as Element  # the name by which lxml's type stubs know it
 
-from parsers import charset, directives, mime, urls
+from parsers import charset, directives, discovery, mime, urls
+from parsers.discovery import Finds
 from parsers.page import Page, Response
 
 log = logging.getLogger(__name__)
@@ -34,8 +36,10 @@ class _Own(threading.local):
 _own = _Own()
 
 
-def parse(response: Response) -> Page:
+def parse(response: Response, finds: Finds) -> Page:
     """What an HTML page says of itself, and its links: `charset` to `robots`, without the directives of the header.
+
+    `finds` takes what else it names.
 
     Never fails on what the web sends: rubbish is an empty page.
     """
@@ -48,10 +52,14 @@ def parse(response: Response) -> Page:
         base = _base(root, response.url)
         page.lang = _text(root.get("lang") or root.get("xml:lang"))
         page.title = _title(root)
-        page.description, robots = _meta(root)
+        others = list(root.iter("meta", *discovery.elements(finds.asked)))
+        page.description, robots = _meta(element for element in others if element.tag == "meta")
         page.robots = robots or None
         page.canonical = _canonical(root, base)
-        page.links, page.nofollow = _links(root, base)
+        page.links, page.nofollow = _links(root, base, finds)
+        discovery.look(others, finds)
+        discovery.attributes(root, response.body, finds)
+        finds.settle(base)
         if len(page.links) == MOST_LINKS:
             page.problem = f"cut: more than {MOST_LINKS:,} links"
     return page
@@ -87,11 +95,11 @@ def _title(root: Element) -> str | None:
     return None
 
 
-def _meta(root: Element) -> tuple[str | None, list[str]]:
+def _meta(metas: Iterable[Element]) -> tuple[str | None, list[str]]:
     """The description and the robots directives, of head and body alike, as search engines take them."""
     description = None
     robots: list[str] = []
-    for meta in root.iter("meta"):
+    for meta in metas:
         name = meta.get("name", "").strip().lower()
         if name == "robots":
             robots += directives.in_meta(meta.get("content", ""))
@@ -110,13 +118,14 @@ def _canonical(root: Element, base: str) -> str | None:
     return None
 
 
-def _links(root: Element, base: str) -> tuple[list[str], frozenset[str]]:
+def _links(root: Element, base: str, finds: Finds) -> tuple[list[str], frozenset[str]]:
     """All links in document order, and those of them whose every occurrence asks not to be followed."""
     references: list[str] = []
     followed: list[str] = []
     for element in root.iter("a", "area"):
         href = element.get("href")
         if href is None:
+            finds.page("svg", "svg", element.get("xlink:href"))
             continue
         references.append(href)
         rel = element.get("rel")

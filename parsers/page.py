@@ -33,7 +33,8 @@ class Page:
     robots: list[str] | None = None  # directives of meta robots and X-Robots-Tag, in lower case
     redirect_to: str | None = None  # absolute target of a 3xx with a Location that is http(s)
     links: list[str] = field(default_factory=list)  # of a and area: absolute http(s), no fragment, document order, once
-    nofollow: frozenset[str] = frozenset()  # those of `links` that the page asks not to follow
+    more_links: list[str] = field(default_factory=list)  # other pages that it names, likewise
+    nofollow: frozenset[str] = frozenset()  # those of both that the page asks not to follow
     data: Any = None  # fields cut out by rules
     facts: Any = None  # what else the parser was asked for
     text: str | None = None  # the main text, when asked for

@@ -3,7 +3,7 @@
 The crawler's URLs are http(s) URLs as that standard serialises them, without fragment and without credentials.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import ada_url
@@ -52,6 +52,16 @@ def join(base: str, references: Sequence[str]) -> list[str]:
     if any(head[-1] in _BLANK for head in heads if head):
         heads = dict.fromkeys([_head(reference) for reference in references])
 
+    return [url for url in dict.fromkeys(_meanings(base, heads)) if url is not None]
+
+
+def each(base: str, references: Iterable[str]) -> list[str | None]:
+    """What `join` makes of each of them, in their order; None for one that is left out."""
+    return _meanings(base, [_head(reference) for reference in references])
+
+
+def _meanings(base: str, heads: Iterable[str]) -> list[str | None]:
+    """The URLs that references without fragments mean."""
     # What a reference means depends on less than the whole page's URL, mostly. So pages share cached answers.
     page, root, folder = base, base, base
     if base.startswith(_WEB):
@@ -59,7 +69,7 @@ def join(base: str, references: Sequence[str]) -> list[str]:
         folder = base.partition("#")[0].partition("?")[0].rpartition("/")[0] + "/"
 
     resolve = _cached if len(base) <= _CACHED_LENGTH else _resolve
-    urls: dict[str | None, None] = {}
+    urls: list[str | None] = []
     for head in heads:
         first = head[:1]
         if len(head) > _CACHED_LENGTH:
@@ -70,8 +80,8 @@ def join(base: str, references: Sequence[str]) -> list[str]:
             url = resolve(folder, head)
         else:  # "", "?query", "http:", and whatever begins with white space
             url = _resolve(page, head)
-        urls[url] = None
-    return [url for url in urls if url is not None]
+        urls.append(url)
+    return urls
 
 
 def host(url: str) -> str:

@@ -6,6 +6,7 @@ import sys
 from crawler.crew import member, post
 from crawler.run import main
 from parsers import html
+from parsers.discovery import Finds
 from parsers.page import Page, Response
 
 TITLE = "deadly nightshade"
@@ -16,10 +17,10 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     parse = html.parse
 
-    def crash(response: Response) -> Page:
+    def crash(response: Response, finds: Finds) -> Page:
         if TITLE.encode() in response.body:
             os.abort()
-        return parse(response)
+        return parse(response, finds)
 
     html.parse = crash
     member.main(int(sys.argv[-1]))

@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from playwright.async_api import Browser
 
 import parsers
+from parsers.asked import Asked
 from parsers.page import Page, Response
 from parsers.threads import Threads
 
 URL = "http://example.com/dir/page?q=1"
+LINKS_ALONE = Asked(frozenset(), resources=False)  # all else that pages name: tests/test_discovery.py
 
 
 async def read(body: bytes | str, content_type: str | None = "text/html", **headers: str) -> Page:
@@ -31,7 +33,7 @@ async def read(body: bytes | str, content_type: str | None = "text/html", **head
 
 
 async def answer(status: int, body: bytes, headers: dict[str, str]) -> Page:
-    page = await parsers.parse(Response(URL, status, headers, body, 0.1))
+    page = await parsers.parse(Response(URL, status, headers, body, 0.1), asked=LINKS_ALONE)
     orjson.dumps(page, default=list)  # it can be written
     return page
 

@@ -135,7 +135,7 @@ class _Member:
         self._ledger.troubled = lambda trouble: wire.send(Trouble(trouble))
         stores = storage.Places(settings.store, settings.job).stores(begin.series, begin.number)
         self._ledger.use(stores, begin.positions)
-        reading = partial(parsers.parse, at_once=_AT_ONCE)
+        reading = partial(parsers.parse, asked=settings.asked, at_once=_AT_ONCE)
         self._workers = Workers(
             begin.workers, self._queue, self._told, self._fetcher, self._scope, self._ledger, reading
         )

@@ -1,0 +1,19 @@
+"""What parsers are asked to read beyond title, links and directives: data only."""
+
+from dataclasses import dataclass
+
+MORE_LINKS = ("rel", "frame", "refresh", "header", "cite", "svg", "form")
+"""By what, beside a[href] and area[href], a page names another: link elements by their rel; frames; refreshing; headers
+(Link, Refresh, Content-Location); what a quotation or a change cites; links within SVG; forms that only ask (GET)."""
+USUAL = frozenset(MORE_LINKS) - {"form"}
+
+
+@dataclass(slots=True, frozen=True)
+class Asked:
+    """See `docs/reading.md` for what each brings."""
+
+    more_links: frozenset[str] = USUAL  # of MORE_LINKS
+    resources: bool = True  # what a page loads
+
+
+USUALLY = Asked()
