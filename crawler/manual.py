@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from crawler.extraction import ExtractSection
 from crawler.options import Setting, definitions
 from crawler.sections import HostSection
 from crawler.settings import SETTINGS
@@ -21,6 +22,15 @@ _HOSTS = """\
 #  delay = 2
 #  per_host = 1
 #  header = ["Authorization: Bearer ..."]
+
+# --- Fields by rules: docs/fields.md
+
+#[[extract]]
+#  match = "https://books.toscrape.com/catalogue/**"
+#  follow = ["css: .next a"]
+#[extract.fields]
+#  title = "css: h1"
+#  price = { css = ".price_color", type = "number" }
 """
 
 _DOCS = """\
@@ -67,6 +77,23 @@ header = ["Authorization: Bearer ..."]
 """
 
 
+_RULES = """\
+## Fields by rules
+
+Sections `[[extract]]` cut fields out of pages, which stand in the record's `data`: [fields.md](fields.md) has more.
+
+```toml
+[[extract]]
+match = "https://books.toscrape.com/catalogue/**"
+follow = ["css: .next a"]
+[extract.fields]
+title = "css: h1"
+price = { css = ".price_color", type = "number" }
+tags = { xpath = "//ul[@class='tags']/li/text()", many = true }
+```
+"""
+
+
 def config() -> str:
     """The shipped config.toml: all that a file may set, commented out, so that it sets nothing."""
     lines = [_CONFIG.rstrip()]
@@ -90,8 +117,9 @@ def docs() -> str:
         for setting in settings:
             default = f"`{setting.default_text}`" if setting.default_text else ""
             lines.append(_row(f"`{setting.usage}`", default, _values(setting), _meaning(setting)))
-    lines += ["", _SECTIONS.rstrip(), "", "| key | values | meaning |", "|---|---|---|"]
-    lines += [_row(f"`{key.name}`", _values(key), _meaning(key)) for key in definitions(HostSection)]
+    for text, section in ((_SECTIONS, HostSection), (_RULES, ExtractSection)):
+        lines += ["", text.rstrip(), "", "| key | values | meaning |", "|---|---|---|"]
+        lines += [_row(f"`{key.name}`", _values(key), _meaning(key)) for key in definitions(section)]
     return "\n".join(lines) + "\n"
 
 

@@ -15,6 +15,7 @@ from tornado.options import OptionParser
 
 from crawler import VERSION
 from crawler.kinds import Kind, plain, quoted
+from parsers.selectors import SelectorError
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ class Setting:
     @property
     def flag(self) -> str:
         """Its flag, or what stands for it on the command line when it is positional."""
-        return self.metavar if self.positional else f"--{self.name.replace('_', '-')}"
+        return self.metavar if self.positional else f"--{self.name.rstrip('_').replace('_', '-')}"
 
     @property
     def usage(self) -> str:
@@ -74,30 +75,43 @@ class Setting:
     def _read_sections(self, value: object, section: type, file: Path) -> tuple[Any, ...]:
         if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
             raise SettingsError(f"{file}: {self.name}: must be sections, each begun by [[{self.name}]]")
+        return tuple(
+            self._read_section(table, section, file, f"{file}: [[{self.name}]] number {number}")
+            for number, table in enumerate(value, 1)
+        )
+
+    def _read_section(self, table: dict[str, object], section: type, file: Path, where: str) -> object:
         known = {setting.name: setting for setting in definitions(section)}
-        made = []
-        for number, table in enumerate(value, 1):
-            where = f"{file}: [[{self.name}]] number {number}"
-            for key in table:
-                if key not in known:
-                    raise SettingsError(f"{where}: {plain(key)}: unknown setting{nearest(key, known)}")
-            values = {
-                key: known[key]._read(item, f"{where}: {known[key]._shown_value(item)}") for key, item in table.items()
-            }
+        values = {}
+        for key, value in table.items():
+            if key not in known:
+                raise SettingsError(f"{where}: {plain(key)}: unknown setting{nearest(key, known)}")
             try:
-                made.append(section(**values))
+                values[key] = known[key].kind.read(value)
             except ValueError as error:
-                raise SettingsError(f"{where}: {error}") from error
-        return tuple(made)
+                line = _line_of(error, file)
+                raise SettingsError(f"{where}{line}: {known[key]._shown_value(value)}: must be {error}") from error
+        try:
+            return section(**values)
+        except ValueError as error:
+            raise SettingsError(f"{where}: {error}") from error
 
     def _shown_value(self, value: object) -> str:
-        return self.name if self.secret else f"{self.name} = {quoted(value)}"
+        return self.name if self.secret or isinstance(value, dict) else f"{self.name} = {quoted(value)}"
 
     def _read(self, value: object, where: str) -> Any:
         try:
             return self.kind.read(value)
         except ValueError as error:
             raise SettingsError(f"{where}: must be {error}") from error
+
+
+def _line_of(error: BaseException | None, file: Path) -> str:
+    """Where in the file the selector stands that an error is about, in words; empty when it is about none."""
+    while error is not None and not isinstance(error, SelectorError):
+        error = error.__cause__
+    lines = file.read_text("utf-8-sig", "replace").splitlines() if error else []
+    return next((f", line {number}" for number, line in enumerate(lines, 1) if error and error.selector in line), "")
 
 
 def setting(
@@ -215,7 +229,7 @@ class CommandLine(OptionParser):
             if not setting.positional:
                 keep = partial(self.given.__setitem__, setting.name)
                 # tornado calls `type` with the text of each such flag, and asks no more of it.
-                self.define(setting.name, type=cast("type", _FlagReader(setting)), callback=keep)
+                self.define(setting.flag.removeprefix("--"), type=cast("type", _FlagReader(setting)), callback=keep)
 
     def parse_command_line(self, args: list[str] | None = None, final: bool = True) -> list[str]:
         """Fill `given`, and return the positional arguments; `args[0]` is the program's name.

@@ -128,6 +128,8 @@ def summary(now: Snapshot, *, pages: int, refused: Mapping[str, int], places: Se
     if now.statuses:
         lines.append(f"Answers: {tally(now.statuses)}")
     lines += _reasons("Failed", now.errors) + _reasons("Refused", refused) + _reasons("Links not followed", now.skipped)
+    for name, field in now.fields.items():
+        lines.append(f"Field {plain(name)}: {field.empty:,} of {field.items:,} empty")
     if now.state == "finished" and now.pages == now.failed:
         lines.append("Nothing that was asked for has answered.")
     lines += ["Kept in:", *(f"  {plain(place)}" for place in places)]

@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 import parsers
 import storage
-from crawler import explain, frontier, loops, progress
+from crawler import explain, frontier, loops, progress, trial
 from crawler import fetcher as fetching
 from crawler.crew import CrewError
 from crawler.engine import Engine
@@ -33,6 +33,7 @@ from crawler.seeds import read
 from crawler.settings import DEMO, Settings
 from crawler.sources import load
 from crawler.status import app as status
+from crawler.trial import TrialError
 from parsers import urls
 from storage.record import StoreError
 
@@ -79,6 +80,10 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         settings = load(arguments, _HOME)
         _check_actions(settings)
+        if settings.try_:
+            with asyncio.Runner(loop_factory=loops.factory()) as runner:
+                runner.run(trial.try_out(settings))
+            return FINISHED
         if settings.explain or settings.export:
             return _look_into(settings)
         seeds = read(settings)
@@ -87,7 +92,16 @@ def _run(arguments: Sequence[str]) -> int:
             _begin(job, settings)
             with asyncio.Runner(loop_factory=loops.factory()) as runner:
                 return runner.run(_crawl(job, settings, seeds))
-    except (SettingsError, JobError, FrontierError, StoreError, ExportError, status.ListenError, DemoError) as error:
+    except (
+        SettingsError,
+        JobError,
+        FrontierError,
+        StoreError,
+        ExportError,
+        TrialError,
+        status.ListenError,
+        DemoError,
+    ) as error:
         print(f"crawl.py: {error}", file=sys.stderr)  # noqa: T201 - the one line that the user must see
         return USAGE
     except CrewError as error:
@@ -97,7 +111,9 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _check_actions(settings: Settings) -> None:
     """Raises SettingsError, JobError for what cannot be done at all."""
-    actions = [f"--{name}" for name in ("explain", "export", "fresh", "recrawl") if getattr(settings, name)]
+    actions = [
+        f"--{name.rstrip('_')}" for name in ("explain", "try_", "export", "fresh", "recrawl") if getattr(settings, name)
+    ]
     if len(actions) > 1:
         raise SettingsError(f"{' and '.join(actions)}: only one of them at a time")
     if settings.recrawl and settings.frontier == "memory":

@@ -56,7 +56,8 @@ class Scope:
         at_home = self._settings.scope == "any" or self._place(request.host) in self._places
         plain = not (self._settings.include or self._settings.exclude)
         longest = self._settings.max_url_length
-        for url in dict.fromkeys([*page.links, *page.more_links]) if page.more_links else page.links:
+        links = page.links if page.follow is None else page.follow
+        for url in dict.fromkeys([*links, *page.more_links]) if page.more_links and page.follow is None else links:
             if obey and url in page.nofollow:
                 skipped["nofollow"] += 1
             elif plain and at_home and url.startswith(home) and len(url) <= longest:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from crawler import VERSION
+from crawler.extraction import ExtractSection
 from crawler.kinds import (
     boolean,
     choice,
@@ -28,6 +29,7 @@ from crawler.model import Order
 from crawler.options import definitions, sections, setting
 from crawler.sections import ForHost, HostSection, joined
 from parsers.asked import MORE_LINKS, USUAL, Asked
+from parsers.fields import Rules
 
 DEMO = "demo:"
 """The seed that stands for the built-in web."""
@@ -126,6 +128,13 @@ class Settings:
         "",
         text(r"(?s:.+)", "a URL", "URL"),
         "say why a URL was, will be or will not be crawled, and exit",
+        group="Looking into a job",
+        flag_only=True,
+    )
+    try_: str = setting(
+        "",
+        text(r"(?s:.+)", "a URL", "URL"),
+        "fetch one page, show what the [[extract]] rules give, and exit; nothing is kept",
         group="Looking into a job",
         flag_only=True,
     )
@@ -246,6 +255,9 @@ class Settings:
         kept=False,
     )
     host: tuple[HostSection, ...] = sections(HostSection, "what holds for some hosts alone", group="Some hosts alone")
+    extract: tuple[ExtractSection, ...] = sections(
+        ExtractSection, "what is cut out of pages by rules", group="Fields by rules"
+    )
     given: frozenset[str] = frozenset()
     """The names of the settings that flags or the configuration file gave."""
 
@@ -261,7 +273,8 @@ class Settings:
     @property
     def asked(self) -> Asked:
         """What parsers are asked to read."""
-        return Asked(frozenset(self.discover) & frozenset(MORE_LINKS), "resources" in self.discover)
+        rules = Rules([section.rule for section in self.extract]) if self.extract else None
+        return Asked(frozenset(self.discover) & frozenset(MORE_LINKS), "resources" in self.discover, rules)
 
     @property
     def agent(self) -> str:

@@ -26,6 +26,14 @@ class Verdict:
 
 
 @dataclass(slots=True, frozen=True)
+class FieldCount:
+    """How often a field that rules cut out was looked for in this run, and found to be missing."""
+
+    items: int = 0
+    empty: int = 0
+
+
+@dataclass(slots=True, frozen=True)
 class Snapshot:
     """The crawl at one moment. The fields down to `verdict` are the contract of /api/status."""
 
@@ -48,6 +56,7 @@ class Snapshot:
     concurrency: int  # workers
     hosts: int  # known
     trouble: str | None  # why nothing can be saved at the moment
+    fields: dict[str, FieldCount] = field(default_factory=dict)  # of the rules
 
 
 @dataclass(slots=True, frozen=True)
@@ -109,6 +118,8 @@ class Tidings:
     troubles: list[tuple[str, str, str]] = field(default_factory=list)  # code (see `ErrorGroup`), host, URL
     recent: deque[RecentPage] = field(default_factory=lambda: deque(maxlen=_RECENT))  # the latest last
     processor: float = 0.0  # seconds that it cost in a process of the crew
+    items: Counter[str] = field(default_factory=Counter)  # by name of a field: how often it was looked for,
+    empty: Counter[str] = field(default_factory=Counter)  # and how often it was missing
 
     def add(self, record: Record, host: str, skipped: Mapping[str, int]) -> None:
         """Take note of a record, and of the links on its page that are only counted."""
@@ -124,6 +135,10 @@ class Tidings:
             code = f"http_{record.status}"
         if code:
             self.troubles.append((code, host, record.url))
+        if record.data is not None:
+            for item in record.data if isinstance(record.data, list) else [record.data]:
+                self.items.update(item.keys())
+                self.empty.update(name for name, value in item.items() if value in (None, []))
         self.recent.append(
             RecentPage(
                 record.url, record.status, record.error, record.title, record.elapsed, record.bytes, record.fetched_at
@@ -144,6 +159,8 @@ class Stats:
         self.errors: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
         self.processor = 0.0  # seconds, of crew processes
+        self.items: Counter[str] = Counter()
+        self.empty: Counter[str] = Counter()
         self._recent: deque[RecentPage] = deque(maxlen=_RECENT)
         self._groups: dict[tuple[str, str], ErrorGroup] = {}
         self._window: deque[tuple[float, int, int]] = deque([(0.0, 0, 0)])
@@ -159,6 +176,8 @@ class Stats:
         self.errors.update(tidings.errors)
         self.skipped.update(tidings.skipped)
         self.processor += tidings.processor
+        self.items.update(tidings.items)
+        self.empty.update(tidings.empty)
         for code, host, url in tidings.troubles:
             self._group(code, host, url)
         self._recent.extendleft(tidings.recent)

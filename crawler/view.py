@@ -10,7 +10,7 @@ from crawler.frontier import Counts, Frontier
 from crawler.hosts import Host, Hosts
 from crawler.pace import Pace
 from crawler.settings import Settings
-from crawler.stats import ErrorGroup, HostView, Point, RecentPage, RunState, Snapshot, Stats, Verdict
+from crawler.stats import ErrorGroup, FieldCount, HostView, Point, RecentPage, RunState, Snapshot, Stats, Verdict
 from crawler.verdict import Figures, Steady, judge
 
 
@@ -42,6 +42,7 @@ class View:
         self._most_queued = 0
         self._verdict = Verdict("starting", "The crawl is starting.")
         self._steady = Steady()
+        self._fields = list(dict.fromkeys(name for section in settings.extract for name, _ in section.fields))
 
     def begin(self) -> None:
         """The run begins: its time is counted from here."""
@@ -127,6 +128,7 @@ class View:
             concurrency=self._settings.concurrency,
             hosts=len(self._frontier.hosts()),
             trouble=self._trouble(),
+            fields={name: FieldCount(stats.items[name], stats.empty[name]) for name in self._fields},
         )
 
     def _eta(self, counts: Counts, rate: float) -> float | None:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from parsers.fields import Rules
+
 MORE_LINKS = ("rel", "frame", "refresh", "header", "cite", "svg", "form")
 """By what, beside a[href] and area[href], a page names another: link elements by their rel; frames; refreshing; headers
 (Link, Refresh, Content-Location); what a quotation or a change cites; links within SVG; forms that only ask (GET)."""
@@ -14,6 +16,7 @@ class Asked:
 
     more_links: frozenset[str] = USUAL  # of MORE_LINKS
     resources: bool = True  # what a page loads
+    rules: Rules | None = None  # by which fields are cut out of pages
 
 
 USUALLY = Asked()

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 MOST_LINKS = 50_000
 """Links of a page that are read: as many as a sitemap may have (sitemaps.org). A hostile page has ten times more."""
+_ANSWERS = range(200, 300)  # statuses of pages that are what they were asked for
 _NOFOLLOW = frozenset({"nofollow", "ugc", "sponsored"})
 """What in a link's rel asks not to follow it (https://developers.google.com/search/docs/crawling-indexing/qualify-outbound-links)."""
 
@@ -60,6 +61,9 @@ def parse(response: Response, finds: Finds) -> Page:
         discovery.look(others, finds)
         discovery.attributes(root, response.body, finds)
         finds.settle(base)
+        rules = finds.asked.rules
+        if rules is not None and response.status in _ANSWERS and (rule := rules.of(response.url)):
+            page.data, page.follow = rule.data(root, base), rule.follow(root, base)
         if len(page.links) == MOST_LINKS:
             page.problem = f"cut: more than {MOST_LINKS:,} links"
     return page

@@ -31,6 +31,7 @@ class Page:
     canonical: str | None = None  # absolute
     lang: str | None = None
     robots: list[str] | None = None  # directives of meta robots and X-Robots-Tag, in lower case
+    follow: list[str] | None = None  # the links that alone are to be followed, by the rules; None: all
     redirect_to: str | None = None  # absolute target of a 3xx with a Location that is http(s)
     links: list[str] = field(default_factory=list)  # of a and area: absolute http(s), no fragment, document order, once
     more_links: list[str] = field(default_factory=list)  # other pages that it names, likewise

@@ -459,6 +459,7 @@ def test_what_is_kept_is_the_job_without_secrets_and_actions(home: Path) -> None
         "recrawl",
         "yes",
         "explain",
+        "try_",
         "export",
         "port",
         "address",
@@ -517,7 +518,9 @@ def test_the_shipped_configuration_sets_nothing(home: Path) -> None:
 
 def test_the_section_of_the_shipped_configuration_can_be_taken(home: Path) -> None:
     text = manual.config()
-    (home / "config.toml").write_text(text[text.index("#[[host]]") :].replace("#", ""))
+    (home / "config.toml").write_text(
+        re.sub("^#", "", text[text.index("#[[host]]") :], flags=re.MULTILINE).replace(" --- ", "# ")
+    )
     assert load([], home).of("a.example.com:80").delay == 2
 
 

@@ -1,5 +1,9 @@
 """Figures as people read them. `static/app.js` writes them the same way; a test compares the two."""
 
+from collections.abc import Mapping
+
+from crawler.stats import FieldCount
+
 NONE = "—"
 
 
@@ -74,3 +78,8 @@ def clock(time: str) -> str:
 def answer(status: int | None, error: str | None) -> str:
     """What became of a request: the code of its error, or else its status."""
     return error.partition(":")[0] if error else str(status or NONE)
+
+
+def empty(fields: Mapping[str, FieldCount]) -> dict[str, int]:
+    """How often each field of the rules was missing, if it was; with the name, how often it was looked for."""
+    return {f"{name}, of {number(field.items)}": field.empty for name, field in fields.items() if field.empty}

@@ -85,6 +85,11 @@ function tally(name, counts) {
   });
 }
 
+function empty(fields) {
+  const named = Object.entries(fields).filter(([, field]) => field.empty);
+  return Object.fromEntries(named.map(([name, field]) => [`${name}, of ${number(field.items)}`, field.empty]));
+}
+
 function hosts(list) {
   write(byId("hosts-shown"), number(list.length));
   rows(byId("hosts"), list, true, (cells, host) => {
@@ -198,6 +203,7 @@ function show(crawl) {
   write(byId("trouble"), crawl.trouble || "");
   byId("trouble").hidden = !crawl.trouble;
   for (const name of ["statuses", "errors", "skipped"]) tally(name, crawl[name]);
+  if (byId("fields")) tally("fields", empty(crawl.fields));
   hosts(crawl.view.hosts);
   recent(crawl.view.recent);
   keep(crawl.view.points);
