@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
-import parsers
+import parsers.text
 import storage
 from crawler import explain, frontier, loops, progress, trial
 from crawler import fetcher as fetching
@@ -122,6 +122,8 @@ def _check_actions(settings: Settings) -> None:
         )
     if settings.recrawl:
         look(settings.job)
+    if settings.text != "none" and (missing := parsers.text.missing()):
+        raise SettingsError(f"--text={settings.text}: {missing}")
 
 
 def _look_into(settings: Settings) -> int:

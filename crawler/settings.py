@@ -29,6 +29,7 @@ from crawler.model import Order
 from crawler.options import definitions, sections, setting
 from crawler.sections import ForHost, HostSection, joined
 from parsers.asked import MORE_LINKS, USUAL, Asked
+from parsers.facts import FACTS
 from parsers.fields import Rules
 
 DEMO = "demo:"
@@ -67,12 +68,6 @@ class Settings:
     )
     exclude: tuple[re.Pattern[str], ...] = setting(
         (), many(regex()), "follow no URL in which one of these is found", group="What to crawl"
-    )
-    discover: tuple[str, ...] = setting(
-        (*sorted(USUAL), "resources"),
-        many(choice(*MORE_LINKS, "resources", metavar="LIST"), commas=True),
-        "what pages name beside their links (docs/discovery.md): pages to follow by kind, and resources they load",
-        group="What to crawl",
     )
     order: Order = setting(
         "breadth",
@@ -228,6 +223,24 @@ class Settings:
     header: tuple[tuple[str, str], ...] = setting(
         (), many(header()), "another header for every request", group="Fetching", secret=True
     )
+    discover: tuple[str, ...] = setting(
+        (*sorted(USUAL), "resources"),
+        many(choice(*MORE_LINKS, "resources", metavar="LIST"), commas=True),
+        "what pages name beside their links (docs/discovery.md): pages to follow by kind, and resources they load",
+        group="What is read",
+    )
+    facts: tuple[str, ...] = setting(
+        (),
+        many(choice(*FACTS, metavar="LIST"), commas=True),
+        "what else pages say of themselves, for the record's facts (docs/discovery.md)",
+        group="What is read",
+    )
+    text: Literal["none", "plain", "markdown"] = setting(
+        "none",
+        choice("none", "plain", "markdown"),
+        "the main text of pages, for the record's text; needs trafilatura",
+        group="What is read",
+    )
     store: tuple[str, ...] = setting(
         ("jsonl",), many(choice("jsonl"), least=1, commas=True), "where records go", group="Results"
     )
@@ -274,7 +287,13 @@ class Settings:
     def asked(self) -> Asked:
         """What parsers are asked to read."""
         rules = Rules([section.rule for section in self.extract]) if self.extract else None
-        return Asked(frozenset(self.discover) & frozenset(MORE_LINKS), "resources" in self.discover, rules)
+        return Asked(
+            more_links=frozenset(self.discover) & frozenset(MORE_LINKS),
+            resources="resources" in self.discover,
+            rules=rules,
+            facts=frozenset(self.facts),
+            text=None if self.text == "none" else self.text,
+        )
 
     @property
     def agent(self) -> str:

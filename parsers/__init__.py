@@ -69,7 +69,7 @@ def _parse(response: Response, asked: Asked) -> Page:
     page.robots = list(dict.fromkeys(robots)) or None
     discovery.headers(headers, finds)
     finds.settle(response.url)
-    page.more_links, page.facts = finds.more_links, finds.facts()
+    page.more_links, page.facts = finds.more_links, {**finds.facts(), **(page.facts or {})} or None
     if directives.forbid_following(robots):
         page.nofollow = frozenset([*page.links, *page.more_links])
     return page

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from parsers.fields import Rules
+from parsers.text import Form
 
 MORE_LINKS = ("rel", "frame", "refresh", "header", "cite", "svg", "form")
 """By what, beside a[href] and area[href], a page names another: link elements by their rel; frames; refreshing; headers
@@ -12,11 +13,13 @@ USUAL = frozenset(MORE_LINKS) - {"form"}
 
 @dataclass(slots=True, frozen=True)
 class Asked:
-    """See `docs/reading.md` for what each brings."""
+    """See `docs/discovery.md` for what each brings."""
 
     more_links: frozenset[str] = USUAL  # of MORE_LINKS
     resources: bool = True  # what a page loads
     rules: Rules | None = None  # by which fields are cut out of pages
+    facts: frozenset[str] = frozenset()  # of `facts.FACTS`
+    text: Form | None = None  # of the main text
 
 
 USUALLY = Asked()

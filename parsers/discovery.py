@@ -67,12 +67,10 @@ class Finds:
         """All other pages that it names, each once."""
         return list(dict.fromkeys(url for urls in self._pages.values() for url in urls))
 
-    def facts(self) -> dict[str, dict[str, list[str]]] | None:
+    def facts(self) -> dict[str, dict[str, list[str]]]:
         """`more_links` and `resources` by kind: absolute http(s) URLs without a fragment, document order, each once."""
         facts = {"more_links": self._pages, "resources": self._loaded}
-        return {
-            name: {kind: list(urls) for kind, urls in kinds.items()} for name, kinds in facts.items() if kinds
-        } or None
+        return {name: {kind: list(urls) for kind, urls in kinds.items()} for name, kinds in facts.items() if kinds}
 
     def settle(self, base: str) -> None:
         """What was collected since the last call is relative to this URL."""

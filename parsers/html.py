@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from lxml import etree
 from lxml.etree import _Element as Element  # the name by which lxml's type stubs know it
 
-from parsers import charset, directives, discovery, mime, urls
+from parsers import charset, directives, discovery, facts, mime, urls
 from parsers.discovery import Finds
 from parsers.page import Page, Response
+from parsers.text import main_text
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,12 @@ def parse(response: Response, finds: Finds) -> Page:
         discovery.look(others, finds)
         discovery.attributes(root, response.body, finds)
         finds.settle(base)
-        rules = finds.asked.rules
+        asked = finds.asked
+        if asked.facts:
+            page.facts = facts.read(asked.facts, root, base)
+        if asked.text is not None:
+            page.text = main_text(root, base, asked.text)
+        rules = asked.rules
         if rules is not None and response.status in _ANSWERS and (rule := rules.of(response.url)):
             page.data, page.follow = rule.data(root, base), rule.follow(root, base)
         if len(page.links) == MOST_LINKS:
