@@ -49,7 +49,7 @@ def test_one_that_cannot_be_had_forbids_all_and_an_empty_one_nothing() -> None:
     ("given", "text"),
     [
         (answer(200, b"\xef\xbb\xbfUser-agent: *"), "User-agent: *"),
-        (answer(200, b"Disallow: /\xff"), "Disallow: /\ufffd"),
+        (answer(200, b"Disallow: /\xff"), "Disallow: /%FF"),
         (answer(404), ""),
         (answer(403), ""),
         (answer(302), ""),
@@ -114,3 +114,9 @@ def test_memory_of_rules_is_bounded() -> None:
         robots.learn(f"http://h{number}", "", 0.0)
     assert robots.get("http://h0", 0.0) is None
     assert robots.get("http://h2099", 0.0) is not None
+    many = "User-agent: *\n" + "".join(f"Disallow: /{number}\n" for number in range(30_000))
+    for number in range(8):
+        robots.learn(f"http://large{number}", many, 0.0)
+    kept = [number for number in range(8) if robots.get(f"http://large{number}", 0.0) is not None]
+    assert kept == [2, 3, 4, 5, 6, 7]
+    assert robots.get("http://h2099", 0.0) is None

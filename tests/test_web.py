@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 import ada_url
 import pytest
 from lxml import etree
-from protego import Protego
 
 from benchmarks.generated import Answer, Shape, Web
 from benchmarks.web import Served, serving
+from crawler.robots import Rules
 
 ROOT = Path(__file__).parent.parent
 PORT = 8080
@@ -50,14 +50,14 @@ def walk(web: Web, port: int) -> tuple[dict[str, int], set[str]]:
     robots = {}
     for seed in web.seeds(port):
         host = urlsplit(seed).netloc
-        robots[host] = Protego.parse(web.answer(host, "/robots.txt").body.decode())
+        robots[host] = Rules(web.answer(host, "/robots.txt").body.decode(), "Waterspout", fetched_at=0.0)
     statuses: dict[str, int] = {}
     forbidden = set()
     queue = deque(web.seeds(port))
     known = set(queue)
     while queue:
         url = queue.popleft()
-        if not robots[urlsplit(url).netloc].can_fetch(url, "Waterspout"):
+        if robots[urlsplit(url).netloc].refusal(url):
             forbidden.add(url)
             continue
         answer = ask(web, url)
