@@ -357,7 +357,10 @@ class _Exchange:
         return int(digits) if digits.isdigit() else None, version[5:].decode("latin-1")
 
     def headers(self) -> dict[str, str]:
-        """Names in lower case, repeated ones joined (RFC 9110, 5.3). libcurl has unfolded the lines."""
+        """Names in lower case, repeated ones joined (RFC 9110, 5.3). libcurl has unfolded the lines.
+
+        X-Robots-Tag is joined by line breaks: behind a comma nobody could tell whether a robot's name holds still.
+        """
         headers: dict[str, str] = {}
         for line in self._header_lines[1:]:
             name, colon, value = line.decode("latin-1").partition(":")
@@ -365,7 +368,9 @@ class _Exchange:
             if not name or not colon:
                 continue
             value = value.strip(" \t\r\n")
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+            if name in headers:
+                value = headers[name] + ("\n" if name == "x-robots-tag" else ", ") + value
+            headers[name] = value
         return headers
 
 

@@ -286,13 +286,15 @@ class Settings:
     @property
     def asked(self) -> Asked:
         """What parsers are asked to read."""
+        more_links = frozenset(self.discover) & frozenset(MORE_LINKS)
         rules = Rules([section.rule for section in self.extract]) if self.extract else None
         return Asked(
-            more_links=frozenset(self.discover) & frozenset(MORE_LINKS),
+            more_links=more_links,
             resources="resources" in self.discover,
             rules=rules,
             facts=frozenset(self.facts),
             text=None if self.text == "none" else self.text,
+            agent=self.product.lower(),
         )
 
     @property

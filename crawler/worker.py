@@ -14,7 +14,6 @@ from crawler.hosts import answer
 from crawler.ledger import Ledger
 from crawler.model import Answer, Failure, Outcome, Request
 from crawler.scope import Scope
-from parsers import parse
 from parsers.page import Page, Response
 
 log = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ class Workers:
         fetcher: Fetcher,
         scope: Scope,
         ledger: Ledger,
-        parse: Callable[[Response], Awaitable[Page]] = parse,
+        parse: Callable[[Response], Awaitable[Page]],
     ) -> None:
         self._count = count
         self._queue = queue

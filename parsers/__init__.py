@@ -65,7 +65,9 @@ def _parse(response: Response, asked: Asked) -> Page:
     page.content_type = essence
     page.bytes = len(response.body)
     page.sha256 = hashlib.sha256(response.body).hexdigest()
-    robots = [*(page.robots or ()), *directives.in_header(headers.get("x-robots-tag", ""))]
+    robots = page.robots or []
+    if "x-robots-tag" in headers:
+        robots = robots + directives.in_header(headers["x-robots-tag"], asked.agent)
     page.robots = list(dict.fromkeys(robots)) or None
     discovery.headers(headers, finds)
     finds.settle(response.url)

@@ -1,4 +1,4 @@
-"""What parsers are asked to read beyond title, links and directives: data only."""
+"""What parsers are asked to read beyond title and links, and for whom: data only."""
 
 from dataclasses import dataclass
 
@@ -20,6 +20,7 @@ class Asked:
     rules: Rules | None = None  # by which fields are cut out of pages
     facts: frozenset[str] = frozenset()  # of `facts.FACTS`
     text: Form | None = None  # of the main text
+    agent: str = ""  # our product, in lower case: a page may ask something of it by name, as of every robot
 
 
 USUALLY = Asked()

@@ -55,7 +55,8 @@ def parse(response: Response, finds: Finds) -> Page:
         page.lang = _text(root.get("lang") or root.get("xml:lang"))
         page.title = _title(root)
         others = list(root.iter("meta", *discovery.elements(finds.asked)))
-        page.description, robots = _meta(element for element in others if element.tag == "meta")
+        metas = (element for element in others if element.tag == "meta")
+        page.description, robots = _meta(metas, finds.asked.agent)
         page.robots = robots or None
         page.canonical = _canonical(root, base)
         page.links, page.nofollow = _links(root, base, finds)
@@ -105,13 +106,14 @@ def _title(root: Element) -> str | None:
     return None
 
 
-def _meta(metas: Iterable[Element]) -> tuple[str | None, list[str]]:
+def _meta(metas: Iterable[Element], agent: str) -> tuple[str | None, list[str]]:
     """The description and the robots directives, of head and body alike, as search engines take them."""
     description = None
     robots: list[str] = []
+    to_us = {"robots", agent or "robots"}
     for meta in metas:
         name = meta.get("name", "").strip().lower()
-        if name == "robots":
+        if name in to_us:
             robots += directives.in_meta(meta.get("content", ""))
         elif name == "description" and description is None:
             description = _text(meta.get("content"))

@@ -10,7 +10,7 @@ class Response:
 
     url: str  # as requested: WHATWG-serialised, without a fragment
     status: int  # 100 to 599
-    headers: dict[str, str]  # names in lower case; the values of a repeated name joined by ", "
+    headers: dict[str, str]  # names in lower case; the values of a repeated one joined by ", ", of x-robots-tag by "\n"
     body: bytes
     elapsed: float  # seconds from the start of the request to the last byte
     ip: str | None = None  # the address that answered
@@ -30,7 +30,7 @@ class Page:
     description: str | None = None
     canonical: str | None = None  # absolute
     lang: str | None = None
-    robots: list[str] | None = None  # directives of meta robots and X-Robots-Tag, in lower case
+    robots: list[str] | None = None  # directives of meta robots and X-Robots-Tag for all and for us, in lower case
     follow: list[str] | None = None  # the links that alone are to be followed, by the rules; None: all
     redirect_to: str | None = None  # absolute target of a 3xx with a Location that is http(s)
     links: list[str] = field(default_factory=list)  # of a and area: absolute http(s), no fragment, document order, once

@@ -48,6 +48,8 @@ ANSWERS = {
         b"X-Colons: a:b: c",
         b"X-Latin: caf\xe9",
         b"X-Tab:\tt\t",
+        b"X-Robots-Tag: otherbot: noindex, nofollow",
+        b"x-robots-tag: noindex",
     ),
     "status-999": b"HTTP/1.1 999 Denied\r\nContent-Length: 0\r\n\r\n",
     "length-too-large": _OK + b"Content-Length: 99999999\r\n\r\nx",

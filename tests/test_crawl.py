@@ -245,6 +245,19 @@ async def test_redirects_of_a_robots_txt_keep_the_distance_too(site: Site, job: 
     assert run.summary["refusals"] == {"robots": 1}
 
 
+@pytest.mark.parametrize(("redirects", "pages"), [(5, 1), (6, 2)])
+async def test_five_redirects_lead_to_a_robots_txt(site: Site, job: Path, redirects: int, pages: int) -> None:
+    """RFC 9309, section 2.3.1.2; behind more of them there is none."""
+    for number in range(redirects):
+        site.redirect("/robots.txt" if number == 0 else f"/{number}.txt", f"/{number + 1}.txt")
+    site.raw(f"/{redirects}.txt", b"User-agent: *\nDisallow: /secret\n")
+    site.page("/", "/secret")
+    site.page("/secret")
+    run = await crawl(job, *QUICK, site.url("/"))
+    assert len(run.by_url) == pages
+    assert len(site.arrivals) == 6 + pages
+
+
 async def test_a_robots_txt_behind_a_loop_of_redirects_forbids_nothing(site: Site, job: Path) -> None:
     site.redirect("/robots.txt", "/robots.txt")
     site.page("/")

@@ -201,6 +201,7 @@ async def test_headers_are_read_as_servers_write_them(make_fetcher: MakeFetcher,
         "x-colons": "a:b: c",
         "x-latin": "café",
         "x-tab": "t",
+        "x-robots-tag": "otherbot: noindex, nofollow\nnoindex",
         "content-length": "0",
     }
 

@@ -21,7 +21,9 @@ from parsers.page import Page, Response
 from parsers.threads import Threads
 
 URL = "http://example.com/dir/page?q=1"
-LINKS_ALONE = Asked(frozenset(), resources=False)  # all else that pages name: tests/test_discovery.py
+LINKS_ALONE = Asked(
+    frozenset(), resources=False, agent="waterspout"
+)  # all else that pages name: tests/test_discovery.py
 
 
 async def read(body: bytes | str, content_type: str | None = "text/html", **headers: str) -> Page:
@@ -137,7 +139,7 @@ async def test_nofollow_of_links() -> None:
 @pytest.mark.parametrize(
     ("meta", "header", "robots", "all_nofollow"),
     [
-        ("none", "", ["none"], True),
+        ("none", "", ["none", "noindex", "nofollow"], True),
         ("NoFollow", "", ["nofollow"], True),
         ("", "noindex , nofollow", ["noindex", "nofollow"], True),
         ("noindex", "noindex, noarchive", ["noindex", "noarchive"], False),
@@ -145,12 +147,48 @@ async def test_nofollow_of_links() -> None:
         ("", "noindex, otherbot: nofollow", ["noindex"], False),
         ("", "unavailable_after: 25 Jun 2030 15:00:00 PST", ["unavailable_after: 25 jun 2030 15:00:00 pst"], False),
         (", ,", " ", None, False),
+        ("none", "none, noindex", ["none", "noindex", "nofollow"], True),
+        ("", "waterspout: nofollow", ["nofollow"], True),
+        ("", "WaterSpout : NoIndex, NoFollow", ["noindex", "nofollow"], True),
+        ("", "waterspouts: nofollow, water: nofollow, waterspout-news: nofollow", None, False),
+        ("", "waterspout:, nofollow", ["nofollow"], True),
+        ("", "otherbot: noindex, waterspout: nofollow, noarchive, otherbot: none", ["nofollow", "noarchive"], True),
+        ("", "*: noindex, otherbot: none, robots: nofollow", ["noindex", "nofollow"], True),
+        ("", "otherbot: noindex\nnofollow", ["nofollow"], True),  # two headers: a name holds for its own alone
+        ("", "otherbot: noindex, nofollow\nnoindex\notherbot: none", ["noindex"], False),
+        ("", "nofollow\nwaterspout: all", ["nofollow", "all"], True),  # the most restrictive counts
+        ("", "otherbot: max-snippet: 20, nofollow", None, False),
+        ("", "waterspout: max-snippet: 20, noindex", ["max-snippet: 20", "noindex"], False),
+        (
+            "noindex, Unavailable_After: Wed, 25 Jun 2025 15:00 GMT, nofollow",
+            "waterspout: unavailable_after: 2025-06-25, noarchive",
+            [
+                *("noindex", "unavailable_after: wed, 25 jun 2025 15:00 gmt", "nofollow"),
+                *("unavailable_after: 2025-06-25", "noarchive"),
+            ],
+            True,
+        ),
+        ("unavailable_after: never, nofollow", "", ["unavailable_after: never", "nofollow"], True),
     ],
 )
 async def test_robots_directives(meta: str, header: str, robots: list[str] | None, all_nofollow: bool) -> None:
     page = await read(f"<meta name=robots content='{meta}'><a href=1><a href=2>", x_robots_tag=header)
     assert page.robots == robots
     assert page.nofollow == (frozenset(page.links) if all_nofollow else frozenset())
+
+
+async def test_robots_directives_of_metas_by_name() -> None:
+    """Those for every robot and those for us hold together; those for others do not."""
+    page = await read(
+        "<meta name=googlebot content=none><meta name=' WaterSpout ' content=nofollow>"
+        "<meta name=robots content=noindex><meta content=noarchive><meta name='' content=noarchive>"
+        "<meta name=description content=d><a href=1>"
+    )
+    assert (page.robots, page.nofollow) == (["nofollow", "noindex"], frozenset(page.links))
+    unnamed = await parsers.parse(
+        Response(URL, 200, {"content-type": "text/html"}, b"<meta content=none><a href=1>", 0.1)
+    )
+    assert (unnamed.robots, unnamed.nofollow) == (None, frozenset())
 
 
 @pytest.mark.parametrize(
