@@ -15,6 +15,7 @@ from crawler.explain import Explainer
 from crawler.fetcher import Fetcher
 from crawler.frontier import Budget, Frontier, FrontierError
 from crawler.gate import ROBOTS, Gate
+from crawler.hook import Hook, Reading
 from crawler.hosts import Hosts
 from crawler.job import JobError
 from crawler.ledger import Commit, Ledger, Troubles
@@ -72,7 +73,10 @@ class Engine:
         self._ledger.troubled = partial(self._troubles.tell, "ledger")
         self._troubles.over = self._scheduler.wake
         self._commit.committed = self._scheduler.added
-        reading = partial(parse, asked=settings.asked)
+        reading: Reading = partial(parse, asked=settings.asked)
+        self._hook = Hook(settings.hook) if settings.hook else None
+        if self._hook:
+            reading = self._hook.after(reading)
         self._workers = Workers(
             settings.concurrency, self._queue, self._scheduler, fetcher, self._scope, self._ledger, reading
         )
@@ -238,6 +242,8 @@ class Engine:
         """Let go of what `open` opened; may be called twice."""
         await self._ledger.close_stores()
         await self._frontier.close()
+        if self._hook:
+            self._hook.close()
 
     def pause(self) -> None:
         """Start no more requests until `resume`; those under way end."""

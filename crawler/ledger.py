@@ -198,7 +198,8 @@ class Ledger:
             batch.finished.append(settled)
             if settled.state != "waiting":
                 records.append(record_of(outcome, settled.visit.change if settled.visit else None))
-                batch.tidings.add(records[-1], outcome.request.host, outcome.skipped)
+                sought = outcome.page.sought if outcome.page else {}
+                batch.tidings.add(records[-1], outcome.request.host, outcome.skipped, sought)
         while not await self._saved(records, batch):
             if self._closing:
                 self._given_up += len(outcomes)

@@ -33,6 +33,7 @@ _TABLE = (
     Reason("bad_encoding", "the body could not be decoded as its Content-Encoding says", "failed"),
     Reason("unread", "the page was answered, but took too long to parse", "failed"),
     Reason("cut", "the page was read only in part: it has more links than any page for people", "failed"),
+    Reason("hook", "the page was answered, but the functions of --hook failed at it", "failed"),
     Reason("bad_url", "the fetcher cannot ask for such a URL", "failed"),
     Reason("crashed", "the processes that fetched it crashed, one after the other", "failed"),
     Reason("internal", "a bug in the crawler was met; the log has more", "failed"),
@@ -48,6 +49,7 @@ _TABLE = (
     Reason("excluded", "an --exclude pattern matches it", "skipped"),
     Reason("not_included", "no --include pattern matches it", "skipped"),
     Reason("nofollow", "the page that holds the link asks not to follow it", "skipped"),
+    Reason("unwanted", "the function follow of --hook does not want it", "skipped"),
     Reason("too_long", "the URL is longer than --max-url-length", "skipped"),
 )
 

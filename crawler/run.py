@@ -24,6 +24,7 @@ from crawler.engine import Engine
 from crawler.export import ExportError, export, writing
 from crawler.frontier import FrontierError, Reader
 from crawler.guard import Guard
+from crawler.hook import HookError
 from crawler.job import Job, JobError, demo_port, look
 from crawler.kinds import plain
 from crawler.model import Change
@@ -47,6 +48,24 @@ _HOME = Path(__file__).resolve().parent.parent
 _OTHER_FILES = 100  # open files beside those of requests: the job's, the status page's watchers, resolving names
 _FILES_OF_A_PROCESS = 4  # the first process has one for long, and others while it starts the process
 _SUMMARY_EVERY = 5  # ticks of the engine between two versions of summary.json
+
+
+class DemoError(Exception):
+    """The built-in web cannot be started; the message is one line for the user."""
+
+
+_TOLD = (
+    SettingsError,
+    JobError,
+    FrontierError,
+    StoreError,
+    ExportError,
+    TrialError,
+    HookError,
+    status.ListenError,
+    DemoError,
+)
+"""What goes wrong by no bug of ours; each has a message of one line."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -92,16 +111,7 @@ def _run(arguments: Sequence[str]) -> int:
             _begin(job, settings)
             with asyncio.Runner(loop_factory=loops.factory()) as runner:
                 return runner.run(_crawl(job, settings, seeds))
-    except (
-        SettingsError,
-        JobError,
-        FrontierError,
-        StoreError,
-        ExportError,
-        TrialError,
-        status.ListenError,
-        DemoError,
-    ) as error:
+    except _TOLD as error:
         print(f"crawl.py: {error}", file=sys.stderr)  # noqa: T201 - the one line that the user must see
         return USAGE
     except CrewError as error:
@@ -157,10 +167,6 @@ async def _explain(settings: Settings, reader: Reader, tables: Mapping[str, Any]
     except ValueError as error:
         raise SettingsError(f'--explain: "{plain(settings.explain)}" is no URL: {error}') from error
     progress.say(sys.stdout, "\n".join(explain.lines(explanation, settings.explain)) + "\n")
-
-
-class DemoError(Exception):
-    """The built-in web cannot be started; the message is one line for the user."""
 
 
 def _begin(job: Job, settings: Settings) -> None:

@@ -60,6 +60,8 @@ class Scope:
         for url in dict.fromkeys([*links, *page.more_links]) if page.more_links and page.follow is None else links:
             if obey and url in page.nofollow:
                 skipped["nofollow"] += 1
+            elif url in page.unwanted:
+                skipped["unwanted"] += 1
             elif plain and at_home and url.startswith(home) and len(url) <= longest:
                 follow.append(url)
             elif reason := self.refusal(url):

@@ -241,6 +241,12 @@ class Settings:
         "the main text of pages, for the record's text; needs trafilatura",
         group="What is read",
     )
+    hook: Path | None = setting(
+        None,
+        optional(path()),
+        "a Python file with functions parse(page) and follow(link, page), for what rules cannot say (docs/hook.md)",
+        group="What is read",
+    )
     store: tuple[str, ...] = setting(
         ("jsonl",), many(choice("jsonl"), least=1, commas=True), "where records go", group="Results"
     )

@@ -121,8 +121,8 @@ class Tidings:
     items: Counter[str] = field(default_factory=Counter)  # by name of a field: how often it was looked for,
     empty: Counter[str] = field(default_factory=Counter)  # and how often it was missing
 
-    def add(self, record: Record, host: str, skipped: Mapping[str, int]) -> None:
-        """Take note of a record, and of the links on its page that are only counted."""
+    def add(self, record: Record, host: str, skipped: Mapping[str, int], sought: Mapping[str, tuple[int, int]]) -> None:
+        """Take note of a record, of the links on its page that are only counted, and of the fields (see `Page`)."""
         self.pages += 1
         self.bytes += record.bytes or 0
         self.skipped.update(skipped)
@@ -135,10 +135,9 @@ class Tidings:
             code = f"http_{record.status}"
         if code:
             self.troubles.append((code, host, record.url))
-        if record.data is not None:
-            for item in record.data if isinstance(record.data, list) else [record.data]:
-                self.items.update(item.keys())
-                self.empty.update(name for name, value in item.items() if value in (None, []))
+        for name, (items, empty) in sought.items():
+            self.items[name] += items
+            self.empty[name] += empty
         self.recent.append(
             RecentPage(
                 record.url, record.status, record.error, record.title, record.elapsed, record.bytes, record.fetched_at

@@ -1,6 +1,7 @@
 """--try=URL: one page is fetched, and what would be kept of it is shown, so that rules can be tried out."""
 
 import sys
+from functools import partial
 from typing import TextIO
 
 import orjson
@@ -8,6 +9,7 @@ import orjson
 from crawler import fetcher as fetching
 from crawler.fetcher import FetchError
 from crawler.guard import Guard
+from crawler.hook import Hook, Reading
 from crawler.kinds import plain
 from crawler.options import SettingsError
 from crawler.settings import Settings
@@ -22,7 +24,7 @@ class TrialError(Exception):
 async def try_out(settings: Settings, out: TextIO = sys.stdout) -> None:
     """Fetch the page, behind its redirects, and write what is read in it as JSON, in colour on a terminal.
 
-    Nothing is kept. Raises SettingsError for what is no URL, TrialError when there is no page.
+    Nothing is kept. Raises SettingsError for what is no URL, HookError, TrialError when there is no page.
     """
     try:
         url = urls.normalise(settings.try_)
@@ -35,11 +37,14 @@ async def try_out(settings: Settings, out: TextIO = sys.stdout) -> None:
 async def _page(settings: Settings, url: str) -> tuple[Response, Page]:
     guard = Guard(settings.private, [urls.host(url)], {})
     fetcher = fetching.make(settings, guard, [url], concurrency=1)
-    asked = settings.asked
+    hook = Hook(settings.hook) if settings.hook else None
+    reading: Reading = partial(parse, asked=settings.asked)
+    if hook:
+        reading = hook.after(reading)
     try:
         for _ in range(settings.max_redirects + 1):
             response = await fetcher.fetch(url)
-            page = await parse(response, asked=asked)
+            page = await reading(response)
             if page.redirect_to is None:
                 return response, page
             url = page.redirect_to
@@ -47,6 +52,8 @@ async def _page(settings: Settings, url: str) -> tuple[Response, Page]:
         raise TrialError(f"{plain(url)}: {plain(str(error))}") from error
     finally:
         fetcher.close()
+        if hook:
+            hook.close()
     raise TrialError(f"{plain(url)}: more than {settings.max_redirects} redirects in a row")
 
 
@@ -55,6 +62,10 @@ def _shown(settings: Settings, response: Response, page: Page) -> dict[str, obje
     shown |= {"title": page.title, "links": len(page.links), "rule": _rule(settings, response)}
     if page.follow is not None:
         shown["followed"] = page.follow
+    if page.unwanted:
+        shown["unwanted"] = sorted(page.unwanted)
+    if page.problem is not None:
+        shown["error"] = page.problem
     return shown | {"data": page.data}
 
 

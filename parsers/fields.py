@@ -94,6 +94,13 @@ class _Rule:
         return urls.join(base, references)
 
 
+def sought(data: dict[str, Any] | list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
+    """How often each field was sought in a page, and how often it was missing."""
+    items = data if isinstance(data, list) else [data]
+    values = {name: [item[name] for item in items] for name in items[0]} if items else {}
+    return {name: (len(of), sum(value is None or value == [] for value in of)) for name, of in values.items()}
+
+
 def _glob(pattern: str) -> str:
     return re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
 
@@ -164,7 +171,8 @@ def number(text: str) -> int | float | None:
         return None
     if result in (float("inf"), float("-inf")):
         return None
-    return int(result) if result.is_integer() and "." not in digits and "e" not in digits.lower() else result
+    whole = result.is_integer() and abs(result) < 2**53  # beyond that a float is not exact, and JSON no safe place
+    return int(result) if whole and "." not in digits and "e" not in digits.lower() else result
 
 
 _FORMATS = (

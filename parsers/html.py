@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from lxml import etree
 from lxml.etree import _Element as Element  # the name by which lxml's type stubs know it
 
-from parsers import charset, directives, discovery, facts, mime, urls
+from parsers import charset, directives, discovery, facts, fields, mime, urls
 from parsers.discovery import Finds
 from parsers.page import Page, Response
 from parsers.text import main_text
@@ -71,9 +71,16 @@ def parse(response: Response, finds: Finds) -> Page:
         rules = asked.rules
         if rules is not None and response.status in _ANSWERS and (rule := rules.of(response.url)):
             page.data, page.follow = rule.data(root, base), rule.follow(root, base)
+            page.sought = fields.sought(page.data)
         if len(page.links) == MOST_LINKS:
             page.problem = f"cut: more than {MOST_LINKS:,} links"
     return page
+
+
+def root(response: Response) -> Element | None:
+    """The root element of an HTML page, all in it; None when the body holds nothing that could be one."""
+    _, label = mime.content_type(response.headers.get("content-type"))
+    return _tree(response, charset.of_html(response.body, label))
 
 
 def _tree(response: Response, encoding: str) -> Element | None:

@@ -1,5 +1,6 @@
 """What came from a server (`Response`) and what a parser read in it (`Page`): data only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,11 +32,13 @@ class Page:
     canonical: str | None = None  # absolute
     lang: str | None = None
     robots: list[str] | None = None  # directives of meta robots and X-Robots-Tag for all and for us, in lower case
+    unwanted: frozenset[str] = frozenset()  # links that somebody else does not want to be followed
     follow: list[str] | None = None  # the links that alone are to be followed, by the rules; None: all
     redirect_to: str | None = None  # absolute target of a 3xx with a Location that is http(s)
     links: list[str] = field(default_factory=list)  # of a and area: absolute http(s), no fragment, document order, once
     more_links: list[str] = field(default_factory=list)  # other pages that it names, likewise
     nofollow: frozenset[str] = frozenset()  # those of both that the page asks not to follow
     data: Any = None  # fields cut out by rules
+    sought: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # by field: how often sought, how often missing
     facts: Any = None  # what else the parser was asked for
     text: str | None = None  # the main text, when asked for

@@ -44,6 +44,7 @@ LEVELS = {
     "crawler.hosts": 2,
     "crawler.pace": 2,
     "crawler.fetcher": 2,
+    "crawler.hook": 2,
     "crawler.ledger": 3,
     "crawler.gate": 3,
     "crawler.scheduler": 3,

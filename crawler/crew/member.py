@@ -26,6 +26,7 @@ from crawler import fetcher, loops
 from crawler.crew.wire import Admit, Begin, Hurry, Kept, Order, Pin, Report, Sent, Started, Stop, Trouble, Wire
 from crawler.frontier import FrontierError
 from crawler.guard import Guard
+from crawler.hook import Hook, Reading
 from crawler.ledger import Batch, Ledger
 from crawler.model import Answer, Request
 from crawler.scope import Scope
@@ -135,7 +136,9 @@ class _Member:
         self._ledger.troubled = lambda trouble: wire.send(Trouble(trouble))
         stores = storage.Places(settings.store, settings.job).stores(begin.series, begin.number)
         self._ledger.use(stores, begin.positions)
-        reading = partial(parsers.parse, asked=settings.asked, at_once=_AT_ONCE)
+        reading: Reading = partial(parsers.parse, asked=settings.asked, at_once=_AT_ONCE)
+        if settings.hook:
+            reading = Hook(settings.hook).after(reading)
         self._workers = Workers(
             begin.workers, self._queue, self._told, self._fetcher, self._scope, self._ledger, reading
         )
