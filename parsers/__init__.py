@@ -18,6 +18,14 @@ PARSERS = {  # the essence of a Content-Type, and the module that reads it
     "text/html": "html",
     "application/xhtml+xml": "html",
     "text/css": "css",
+    "application/rss+xml": "feed",
+    "application/atom+xml": "feed",
+    "application/feed+json": "feed",
+    "application/json": "feed",
+    "application/rdf+xml": "xml",
+    "application/xml": "xml",
+    "text/xml": "xml",
+    "image/svg+xml": "xml",
 }
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
