@@ -25,6 +25,7 @@ MOST_ENTRIES = 1_000
 """Entries that are told in `facts`. Feeds have some tens; archives of podcasts a thousand."""
 _LOOKED_AT = 4_096  # bytes in which JSON must say that it is a feed, unless its content type does
 _MOST_TEXT = 1_000  # characters of a title or a name that are kept
+_MOST_MARKUP = 4_000  # of the same with its markup
 _MOST_RECORD = 1_000_000  # characters of an entry without its content
 
 _ENTRIES = frozenset({"item", "entry"})
@@ -40,7 +41,7 @@ _FOLLOWED = frozenset(
 )
 _ATTRIBUTE = "{http://www.w3.org/XML/1998/namespace}"
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+_MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|</?[A-Za-z][^<>]*>|<![^<>]*>", re.IGNORECASE | re.DOTALL)
 _JSON_FEED = re.compile(rb'"version"\s*:\s*"https?:\\?/\\?/(?:www\.)?jsonfeed\.org\\?/version')
 
 
@@ -132,10 +133,12 @@ def _xml(response: Response, label: str | None) -> Page:
 
 
 def _read(records: Records, url: str, found: _Found, own: dict[str, str]) -> None:
-    base = _base(records.root, url) if records.root is not None else url
+    root = records.root
+    base = _base(root, url) if root is not None else url
+    is_atom = root is not None and root.name == "feed"
     for record in records.take():
         if record.name in _ENTRIES:
-            _entry(record, base, found)
+            _entry(record, base, found, is_atom)
         elif record.parent not in _CHANNELS:
             continue
         elif record.name == "link":
@@ -143,17 +146,19 @@ def _read(records: Records, url: str, found: _Found, own: dict[str, str]) -> Non
         elif record.name == "image":
             _add(found.resources, base, record.find("url") or record.get("href") or record.get(f"{_RDF}resource"))
         elif record.text:
-            own.setdefault(record.name, _markup_off(record.text))
+            own.setdefault(record.name, _title(record, is_atom))
 
 
-def _entry(record: Element, base: str, found: _Found) -> None:
+def _entry(record: Element, base: str, found: _Found, is_atom: bool) -> None:
     url = page(record, base)
     base = _base(record, base)
     if url:
         found.links[url] = None
-    author = None
+    title = author = None
     for child in record.children:
         match child.name:
+            case "title":
+                title = title or _title(child, is_atom)
             case "link":
                 _link(child, base, found)
             case "comments" if child.text:  # slash:comments is a number
@@ -169,7 +174,7 @@ def _entry(record: Element, base: str, found: _Found) -> None:
                 author = author or child.find("name") or child.text or None
     found.entry(
         url,
-        title=_markup_off(record.find("title") or ""),
+        title=title,
         id=record.find("id", "guid") or record.get(f"{_RDF}about"),
         author=author,
         published=_iso(published(record)),
@@ -260,14 +265,18 @@ def _add(to: dict[str, None], base: str, reference: str | None) -> None:
         to[url] = None
 
 
-def _markup_off(text: str) -> str:
-    """A title without the HTML that RSS and Atom may have escaped in it."""
-    return html.unescape(_TAG.sub("", text)) if "<" in text or "&" in text else text
+def _title(element: Element, is_atom: bool) -> str:
+    """A text for people without the HTML that may be escaped in it: Atom names its type, in RSS it may be anywhere."""
+    text = element.text[:_MOST_MARKUP]
+    type_ = (element.get("type") or "text").lower()
+    if is_atom and ("xhtml" in type_ or "html" not in type_):
+        return text
+    return html.unescape(_MARKUP.sub("", text)) if "<" in text or "&" in text else text
 
 
 def _short(text: str | None) -> str | None:
     """White space collapsed, and cut where it is long; None for what is empty."""
-    return " ".join(text[: 4 * _MOST_TEXT].split())[:_MOST_TEXT] or None if text else None
+    return " ".join(text[:_MOST_MARKUP].split())[:_MOST_TEXT] or None if text else None
 
 
 def _date(text: str | None) -> float | None:

@@ -32,6 +32,7 @@ _REFERENCE = re.compile(f"{_AMPERSAND}(?:#([0-9]{{1,7}})|#[xX]([0-9a-fA-F]{{1,6}
 _CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r"))
 """What no XML may hold, NUL among them, and some writers leave in their texts; it is dropped."""
 
+_WARNINGS = ("<br", "<b>")  # how those of PHP begin
 _HTML_DOCTYPE = re.compile(r"\A<!doctype", re.IGNORECASE)  # HTML may write it small; then its root would not be seen
 _DECLARATION = re.compile(rb"""\s*<\?xml[^>]*?\sencoding\s*=\s*["']([^"'>]*)["']""")
 
@@ -164,7 +165,8 @@ class XML:
             return
         if not self._began:  # blank lines and warnings of some program stand before the declaration at times
             text = text.lstrip("\ufeff \t\r\n\0")
-            text = text[max(text.find("<?xml", 0, _START), 0) :]
+            if text.startswith(_WARNINGS) or not text.startswith("<"):
+                text = text[max(text.find("<?xml", 0, _START), 0) :]
             text = _HTML_DOCTYPE.sub("<!DOCTYPE", text, count=1)
             self._began = bool(text)
         data = self._tail + text.encode().translate(None, _CONTROLS).replace(b"&", _AMPERSAND_BYTES)

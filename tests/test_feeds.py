@@ -148,6 +148,23 @@ async def test_atom_03() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("title", "atom", "rss"),
+    [
+        ("<title>a &lt;b> c</title>", "a <b> c", "a c"),
+        ('<title type="html">a &lt;b> c &amp;amp; d</title>', "a c & d", "a c & d"),
+        ('<title type="xhtml"><div>a <i>&lt;b></i> c</div></title>', "a <b> c", "a c"),
+        ('<title type="html">a&lt;script>x&lt;/script>&lt;!-- y --> 1 &lt; 2</title>', "a 1 < 2", "a 1 < 2"),
+        ("<title><![CDATA[a <b>b</b> &amp; c]]></title>", "a <b>b</b> & c", "a b & c"),
+    ],
+)
+async def test_titles_are_text(title: str, atom: str, rss: str) -> None:
+    page = await read(f"<feed>{title}<entry>{title}</entry></feed>")
+    assert (page.title, page.facts["feed"]["entries"][0]["title"]) == (atom, atom)
+    page = await read(f"<rss><channel>{title}<item>{title}</item></channel></rss>")
+    assert (page.title, page.facts["feed"]["entries"][0]["title"]) == (rss, rss)
+
+
 @pytest.mark.parametrize("namespace", ["http://purl.org/rss/1.0/", "http://my.netscape.com/rdf/simple/0.9/"])
 async def test_rss_in_rdf(namespace: str) -> None:
     page = await read(

@@ -223,6 +223,7 @@ def test_broken_xml_is_read_as_far_as_it_goes(broken: str, found: list[str]) -> 
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
+        ("<!DOCTYPE html><html><head><title>x</title></head><?xml version='1.0'?><urlset/>", "HTML"),
         ("<!doctype html><html><body><url><loc>https://example.com/a</loc></url></body></html>", "HTML"),
         ("<!-- x --><HTML lang=en><p>Not found", "HTML"),
         ("<Error><Code>AccessDenied</Code><url><loc>https://example.com/a</loc></url></Error>", "other XML"),
