@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from parsers import charset, dates, mime, urls
+from parsers.discovery import Finds
 from parsers.page import Page, Response
 from parsers.xmlstream import PIECE, XML, Element, Records
 
@@ -76,14 +77,14 @@ def updated(record: Element) -> float | None:
     return _date(record.find("updated", "modified"))
 
 
-def parse(response: Response) -> Page:
-    """What a feed says of itself, the pages it names, and its entries in `facts`."""
+def parse(response: Response, finds: Finds) -> Page:
+    """What a feed says of itself, the pages it names, and its entries in `facts`; `finds` takes what they come with."""
     essence, label = mime.content_type(response.headers.get("content-type"))
     if essence is None or not essence.endswith("json"):
-        return _xml(response, label)
+        return _xml(response, label, finds)
     if essence == "application/json" and not _JSON_FEED.search(response.body, 0, _LOOKED_AT):
         return Page(charset=charset.named(label))
-    return _json(response, label)
+    return _json(response, label, finds)
 
 
 class _Found:
@@ -100,16 +101,18 @@ class _Found:
         if len(self.entries) < MOST_ENTRIES:
             self.entries.append({"url": url, **{name: _short(value) for name, value in facts.items()}})
 
-    def page(self, kind: str, version: str | None, problem: str | None) -> Page:
+    def page(self, kind: str, version: str | None, problem: str | None, finds: Finds) -> Page:
         facts = {"type": kind, "version": version, "problem": problem, "count": self.count, "entries": self.entries}
         page = Page(links=list(self.links)[:MOST_LINKS])
-        page.facts = {"feed": facts | {"resources": list(self.resources)[:MOST_LINKS]}}
+        page.facts = {"feed": facts}
+        for url in self.resources:
+            finds.load("media", url)
         if len(self.links) > MOST_LINKS:
             page.problem = f"cut: more than {MOST_LINKS:,} links"
         return page
 
 
-def _xml(response: Response, label: str | None) -> Page:
+def _xml(response: Response, label: str | None, finds: Finds) -> Page:
     records = Records(_ENTRIES | _OF_FEED, _INNER, _IGNORED, _MOST_RECORD)
     xml = XML(records, label)
     found = _Found()
@@ -123,7 +126,7 @@ def _xml(response: Response, label: str | None) -> Page:
     root = records.root
     version = root.get("version") if root is not None else None
     kind = {"feed": "atom", "rdf": "rdf"}.get(root.name, "rss") if root is not None else "rss"
-    result = found.page(kind, version or {"atom": "1.0", "rdf": "1.0"}.get(kind), xml.problem)
+    result = found.page(kind, version or {"atom": "1.0", "rdf": "1.0"}.get(kind), xml.problem, finds)
     result.charset = xml.encoding
     result.title = _short(own.get("title"))
     result.description = _short(own.get("description") or own.get("subtitle") or own.get("tagline"))
@@ -191,7 +194,7 @@ def _link(link: Element, base: str, found: _Found) -> None:
         _add(found.links, base, reference)
 
 
-def _json(response: Response, label: str | None) -> Page:
+def _json(response: Response, label: str | None, finds: Finds) -> Page:
     encoding = charset.of_html(response.body, label or "utf-8")
     problem = None
     try:
@@ -226,7 +229,7 @@ def _json(response: Response, label: str | None) -> Page:
         _add(found.resources, base, _string(feed, picture))
 
     version = (_string(feed, "version") or "").rpartition("/")[2] or None
-    result = found.page("json", _short(version), problem)
+    result = found.page("json", _short(version), problem, finds)
     result.charset = encoding
     result.title = _short(_string(feed, "title"))
     result.description = _short(_string(feed, "description"))

@@ -171,8 +171,8 @@ def number(text: str) -> int | float | None:
         return None
     if result in (float("inf"), float("-inf")):
         return None
-    whole = result.is_integer() and abs(result) < 2**53  # beyond that a float is not exact, and JSON no safe place
-    return int(result) if whole and "." not in digits and "e" not in digits.lower() else result
+    exact = result.is_integer() and abs(result) < 2**53  # beyond that a float is not exact, and JSON no safe place
+    return int(result) if exact and "." not in digits and "e" not in digits.lower() else result
 
 
 _FORMATS = (

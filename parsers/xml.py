@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from parsers import charset, feed, html, mime, sitemap, urls
+from parsers.discovery import Finds
 from parsers.page import Page, Response
 from parsers.xmlstream import DEEPEST, PIECE, XML, TooDeepError, encoding, plain
 
@@ -32,18 +33,18 @@ def root(body: bytes, label: str | None = None) -> str | None:
     return match[1].lower() if match else None
 
 
-def parse(response: Response) -> Page:
-    """What an XML document names: by its root, see above."""
+def parse(response: Response, finds: Finds) -> Page:
+    """What an XML document names: by its root, see above; `finds` takes what it loads."""
     _, label = mime.content_type(response.headers.get("content-type"))
     match root(response.body, label):
         case "rss" | "rdf" | "feed":
-            return feed.parse(response)
+            return feed.parse(response, finds)
         case "urlset" | "sitemapindex":
             return _sitemap(response, label)
         case "html":
-            return html.parse(response)
+            return html.parse(response, finds)
         case _:
-            return _document(response, label)
+            return _document(response, label, finds)
 
 
 def _sitemap(response: Response, label: str | None) -> Page:
@@ -56,7 +57,7 @@ def _sitemap(response: Response, label: str | None) -> Page:
     return page
 
 
-def _document(response: Response, label: str | None) -> Page:
+def _document(response: Response, label: str | None, finds: Finds) -> Page:
     target = _Links()
     xml = XML(target, label)
     for begin in range(0, len(response.body), PIECE):
@@ -65,9 +66,10 @@ def _document(response: Response, label: str | None) -> Page:
     title = " ".join(plain("".join(target.title)).split())[:_MOST_TITLE]
     page = Page(charset=xml.encoding, title=title or None, lang=target.lang)
     page.links = urls.join(response.url, target.links)
-    resources = urls.join(response.url, target.resources)
-    if resources or xml.problem:
-        page.facts = {"xml": {"resources": resources, "problem": xml.problem}}
+    for reference in target.resources:
+        finds.load("xml", reference)
+    if xml.problem:
+        page.facts = {"xml": {"problem": xml.problem}}
     if len(target.links) == MOST_LINKS:
         page.problem = f"cut: more than {MOST_LINKS:,} links"
     return page

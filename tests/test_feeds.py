@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 import parsers
 from parsers import feed, xml
+from parsers.asked import USUALLY
+from parsers.discovery import Finds
 from parsers.page import Page, Response
 
 URL = "https://example.com/blog/feed"
@@ -81,14 +83,16 @@ async def test_rss_2() -> None:
                 entry(None, title="Three", id="https://example.com/no"),
                 entry("https://example.com/1?a=1&b=2"),
             ],
-            "resources": [
+        },
+        "resources": {
+            "media": [
                 "https://example.com/logo.png",
                 "https://example.com/cover.jpg",
                 "https://example.com/1.mp3",
                 "https://example.com/1.jpg",
                 "https://example.com/1.mp4",
-            ],
-        }
+            ]
+        },
     }
 
 
@@ -130,7 +134,7 @@ async def test_atom_1() -> None:
         entry("https://example.com/b/2.html", title="Out of line"),
     ]
     assert (told["type"], told["version"]) == ("atom", "1.0")
-    assert told["resources"] == ["https://example.com/b/sub/a.mp3"]
+    assert page.facts["resources"]["media"] == ["https://example.com/b/sub/a.mp3"]
 
 
 async def test_atom_03() -> None:
@@ -185,7 +189,7 @@ async def test_rss_in_rdf(namespace: str) -> None:
     assert told["entries"] == [
         entry("https://example.com/1", title="E", id="https://example.com/1", author="Ann", published=MAY_2024)
     ]
-    assert told["resources"] == ["https://example.com/logo", "https://example.com/logo.png"]
+    assert page.facts["resources"]["media"] == ["https://example.com/logo", "https://example.com/logo.png"]
 
 
 @pytest.mark.parametrize("version", ["0.91", "0.92", "0.93", "0.94"])
@@ -242,8 +246,8 @@ async def test_json_feed() -> None:
             entry("https://example.com/1", title="One", id="1", author="Ann", published=MAY_2024),
             entry(None, id="2", author="Bob", updated=MAY_2024),
         ],
-        "resources": ["https://example.com/1.mp3", "https://example.com/icon.png"],
     }
+    assert page.facts["resources"] == {"media": ["https://example.com/1.mp3", "https://example.com/icon.png"]}
 
 
 async def test_a_json_feed_under_the_name_of_json() -> None:
@@ -335,7 +339,7 @@ async def test_svg() -> None:
     )
     assert (page.title, page.lang) == ("A & B", "en")
     assert page.links == ["https://example.com/old?a=1&b=2", "https://example.com/new"]
-    assert page.facts["xml"]["resources"] == [
+    assert page.facts["resources"]["xml"] == [
         "https://example.com/blog/style.css?a=1&b=2",
         "https://example.com/blog/pic.png",
         "https://example.com/blog/pic2.png",
@@ -349,7 +353,7 @@ async def test_other_xml() -> None:
         "text/xml; charset=utf-8",
     )
     assert page.links == ["https://example.com/a", "https://example.com/c"]
-    assert page.facts["xml"] == {"resources": ["https://example.com/b"], "problem": None}
+    assert page.facts == {"resources": {"xml": ["https://example.com/b"]}}
     assert (await read("<doc/>")).facts is None
 
 
@@ -416,5 +420,5 @@ def test_names_of_tags_do_not_fill_the_memory() -> None:
     body = b"".join(
         itertools.chain([b"<rss>"], (b"<n%d/>" % n for n in range(100_000)), [b"<item><link>/a</link></item>"])
     )
-    page = feed.parse(Response(URL, 200, {}, body, 0.1))
+    page = feed.parse(Response(URL, 200, {}, body, 0.1), Finds(USUALLY))
     assert page.links == ["https://example.com/a"]
