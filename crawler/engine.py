@@ -21,6 +21,7 @@ from crawler.job import JobError
 from crawler.ledger import Commit, Ledger, Troubles
 from crawler.model import Change, Found, Request
 from crawler.pace import OWN_PACE, SECTION_PACE, Pace
+from crawler.reasons import GIVEN_UP, GivenUp
 from crawler.robots import Robots
 from crawler.scheduler import Hands, Scheduler
 from crawler.scope import Scope
@@ -62,7 +63,12 @@ class Engine:
         self._seeds = seeds
         self._stats = Stats()
         self._queue: Queue[Request] = Queue()
-        self._hosts = Hosts(self._pace, lambda: random.uniform(0.0, _JITTER))
+        self._hosts = Hosts(
+            self._pace,
+            lambda: random.uniform(0.0, _JITTER),
+            patience=settings.host_wait,
+            longest_rest=settings.max_retry_after,
+        )
         self._scope = Scope(settings, seeds)
         self._commit = Commit(frontier, self._stats)
         self._troubles = Troubles()
@@ -115,6 +121,7 @@ class Engine:
         if self._settings.recrawl:
             await self._begin_recrawl(await self._frontier.positions())
         await self._readmit()
+        await self._scheduler.rest_as_noted()
         positions = await self._frontier.positions()
         if self._crew is not None:
             await self._crew.open(self.series, positions)
@@ -159,15 +166,16 @@ class Engine:
         return f"recrawl-{self.recrawl}" if self.recrawl else PAGES
 
     async def _readmit(self) -> None:
-        """Let wait what budgets refused in an earlier run, as far as they are larger now."""
-        now: dict[Budget, int | None] = {
+        """Let wait what was refused in an earlier run for budgets that are larger now, or with hosts given up."""
+        now: dict[Budget | GivenUp, int | None] = {
+            **dict.fromkeys(GIVEN_UP),
             "max_depth": self._settings.max_depth,
             "max_redirects": self._settings.max_redirects,
             "max_host_pages": self._settings.max_host_pages,
         }
-        for budget, most in now.items():
-            if budget in self._frontier.refusals() and (count := await self._frontier.readmit(budget, most)):
-                log.info("%d URLs that were refused for %s wait again", count, budget)
+        for reason, most in now.items():
+            if reason in self._frontier.refusals() and (count := await self._frontier.readmit(reason, most)):
+                log.info("%d URLs that were refused for %s wait again", count, reason)
 
     async def run(self) -> RunState:
         """Crawl to the end, to a budget, or to a stop; then everything is saved and closed.

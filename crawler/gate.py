@@ -162,19 +162,36 @@ class Gate:
         else:
             rules = self._robots.learn(origin, text, time.time())
         held = self._held.pop(origin)
+        if text is None:
+            self._hosts.give_up(held.host, "robots_unreachable")
         self._hosts.set_pace(held.host, rules.delay, "Crawl-delay of its robots.txt")
         self._hosts.meet(held.host).held -= 1
         self._hosts.hungry.add(held.host)
+        lost = self._hosts.meet(held.host).given_up
         for request in held.requests:
-            self._pass(request, rules)
+            if lost is None:
+                self._pass(request, rules)
+            else:
+                self._ledger.refuse(request, lost)
         try:
             if text is not None and keep:
                 await self._frontier.note(f"robots:{origin}", to_note(text, rules.fetched_at))
-            elif text is None:
-                log.warning("robots.txt of %s cannot be had: its host is given up", origin)
-                await self._frontier.drop(held.host, "robots_unreachable")
-        except FrontierError as error:  # it only spares work: each URL of the host is refused by itself
+        except FrontierError as error:  # it only spares work
             log.warning("what robots.txt of %s said is not kept: %s", origin, error)
+
+    async def give_up(self, name: str) -> None:
+        """Refuse, in one step, all that waits of a host that was given up."""
+        why = self._hosts.meet(name).given_up
+        assert why is not None
+        for request in self._hosts.take_back(name):
+            if request.id == ROBOTS:
+                await self._open(request.parent or "", None)
+            else:
+                self._ledger.refuse(request, why)
+        try:
+            await self._frontier.drop(name, why)
+        except FrontierError as error:  # it only spares work: each URL of the host is refused by itself
+            log.warning("what waits of %s cannot be refused at once: %s", name, error)
 
     def _worth_another(self, came: Response | Failure, held: _Held) -> bool:
         """Is a robots.txt that could not be had asked for again? While other work remains, at most --robots-wait."""

@@ -12,6 +12,7 @@ rest until a time, or in neither because its slots are taken; then `started` or 
 
 import heapq
 import itertools
+import logging
 import time
 from bisect import bisect_right
 from collections import deque
@@ -20,12 +21,16 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from operator import attrgetter
 
+from crawler.breaker import Breaker
 from crawler.model import Answer, Failure, Request
 from crawler.pace import Pace
+from crawler.reasons import REASONS, GivenUp
 from parsers.page import Response
 
-LONGEST_REST = 600.0
-"""Seconds that a Retry-After may ask for at most: a header must not stop a crawl for ever."""
+log = logging.getLogger(__name__)
+
+LONGEST_REST = 86_400.0
+"""Seconds that a Retry-After may ask for at most: a header must not keep a job from a host for ever."""
 _WINDOW = 4  # requests a slot that a window holds, so that a claim is worth its transaction
 _ASKS_FOR_REST = frozenset(
     {429, 503, *range(300, 400)}
@@ -38,6 +43,7 @@ class Host:
 
     name: str
     pace: Pace
+    breaker: Breaker = field(default_factory=Breaker)
     window: deque[Request] = field(default_factory=deque)
     taken: int = 0  # given out, not yet started
     busy: int = 0  # started, not yet done
@@ -46,6 +52,8 @@ class Host:
     rest: str | None = None  # why `next_start` is later than the delay asks for
     held: int = 0  # origins of it that wait for their robots.txt: meanwhile no more of its URLs are claimed
     placed: bool = False  # among the ready or the resting ones
+    asked: float = 0.0  # until when it has asked to be left alone
+    given_up: GivenUp | None = None  # why nothing more is asked of it in this run
 
     @property
     def delay(self) -> float:
@@ -55,29 +63,40 @@ class Host:
     @property
     def slots(self) -> int:
         """Requests under way at once."""
-        return self.pace.slots
+        return 1 if self.breaker.open else self.pace.slots
 
     @property
     def reason(self) -> str:
         """Why the pace is what it is, for people."""
-        return self.pace.reason
+        return self.breaker.reason if self.breaker.open else self.pace.reason
 
     @property
     def may_take(self) -> bool:
         """Is there a slot, and nothing given out that has yet to set the time of the next start?"""
-        return self.taken + self.busy < self.slots and not (self.delay and self.taken)
+        return self.taken + self.busy < self.slots and not (self.delay and self.taken) and self.given_up is None
 
 
 class Hosts:
     """All hosts that are known to the flow at the moment."""
 
-    def __init__(self, own: Callable[[str], Pace], jitter: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self,
+        own: Callable[[str], Pace],
+        jitter: Callable[[], float] = lambda: 0.0,
+        *,
+        patience: float = 600.0,
+        longest_rest: float = 3600.0,
+    ) -> None:
         """`own`: the pace that the settings ask for at a host, given its name.
 
         `jitter`: by which part of itself each delay is longer, so that what began together does not go on so.
+        `patience`: seconds that a host's URLs wait for one that does not answer; `longest_rest`: seconds that they wait
+        for one that asks for it. Whatever takes longer is given up.
         """
         self._own = own
         self._jitter = jitter
+        self._patience = patience
+        self._longest_rest = longest_rest
         self._hosts: dict[str, Host] = {}
         self._ready: deque[Host] = deque()
         self._resting: list[tuple[float, int, Host]] = []
@@ -85,6 +104,10 @@ class Hosts:
         self.under_way = 0  # requests given out and not done, of all hosts
         self.windowed = 0  # requests that wait for their host's turn
         self.hungry: set[str] = set()  # hosts whose window has become half empty; whoever fills them clears this
+        self.lost: set[str] = set()
+        """Hosts given up of which something may wait; whoever settles that (see `take_back`) takes them from here."""
+        self.asked: dict[str, float] = {}
+        """Hosts that have just asked for a rest, with its end; whoever notes that, for the next run, clears this."""
 
     def __iter__(self) -> Iterator[Host]:
         return iter(self._hosts.values())
@@ -122,6 +145,8 @@ class Hosts:
             else:
                 host.window.append(request)
             self.windowed += 1
+            if host.given_up is not None:
+                self.lost.add(host.name)
             self._place(host, now)
 
     def take(self, now: float) -> Request | None:
@@ -166,8 +191,15 @@ class Hosts:
         self.under_way -= 1
         host.took += (answer.elapsed - host.took) / 8
         host.pace.learn(answer, now)
+        host.breaker.learn(answer, now, self._patience, self._jitter())
+        if host.breaker.given_up:
+            self.give_up(host.name, "host_down")
+        elif host.breaker.open:
+            log.info("%s is %s; probed in %.0f s", host.name, host.breaker.reason, host.breaker.until - now)
+            self.rest(host.name, host.breaker.until, host.breaker.reason)
         if answer.retry_after is not None:
-            self.rest(host.name, now + answer.retry_after, f"Retry-After of a {answer.status}")
+            self.rest_as_asked(host.name, now + answer.retry_after, f"Retry-After of a {answer.status}", now)
+            self.asked[host.name] = host.asked
         self._place(host, now)
 
     def give_back(self, request: Request, now: float) -> None:
@@ -183,17 +215,38 @@ class Hosts:
         if until > host.next_start:
             host.next_start, host.rest = until, reason
 
+    def rest_as_asked(self, name: str, until: float, reason: str, now: float) -> None:
+        """Let the host rest as it has asked for, or give it up when that is for too long."""
+        host = self.meet(name)
+        host.asked = max(host.asked, until)
+        if until - now > self._longest_rest:
+            self.give_up(name, "retry_after")
+        else:
+            self.rest(name, until, reason)
+
+    def give_up(self, name: str, why: GivenUp) -> None:
+        """Ask nothing more of the host in this run."""
+        host = self.meet(name)
+        if host.given_up is None:
+            host.given_up = why
+            self.lost.add(name)
+            log.warning("%s is given up: %s", name, REASONS[why].sentence)
+
+    def take_back(self, name: str) -> list[Request]:
+        """Take back what waits in the window of a host."""
+        host = self._hosts[name]
+        requests = list(host.window)
+        host.window.clear()
+        self.windowed -= len(requests)
+        return requests
+
     def set_pace(self, name: str, delay: float, reason: str) -> None:
         """Ask the host's delay to be so long at least; it is never less than the setting asks for."""
         self.meet(name).pace.ask(delay, reason)
 
     def empty(self) -> list[Request]:
         """Take back all that waits in windows."""
-        requests = [request for host in self._hosts.values() for request in host.window]
-        for host in self._hosts.values():
-            host.window.clear()
-        self.windowed = 0
-        return requests
+        return [request for name in self._hosts for request in self.take_back(name)]
 
     def next_turn(self) -> float | None:
         """When a resting host will be ready; None when none rests."""

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO, get_args
 
 from crawler.model import Change
-from crawler.reasons import REASONS
+from crawler.reasons import GIVEN_UP, REASONS
 from crawler.stats import RecentPage, Snapshot
 from crawler.status import Watched, words
 
@@ -135,6 +135,8 @@ def summary(now: Snapshot, *, pages: int, refused: Mapping[str, int], places: Se
     lines += ["Kept in:", *(f"  {plain(place)}" for place in places)]
     if now.trouble:
         lines.append(f"Not all could be saved: {plain(now.trouble)}")
+    if now.state == "finished" and (lost := sum(refused.get(why, 0) for why in GIVEN_UP)):
+        lines.append(f"{count(lost, 'URL')} of hosts that were given up: the same command tries again.")
     if now.state == "finished" and now.queued:
         lines.append(f"A budget is spent, with {count(now.queued, 'URL')} left.")
     elif now.state != "finished":

@@ -4,7 +4,7 @@ A code is a contract: it stands in records (`error`), in the frontier, in `--exp
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 
 @dataclass(slots=True, frozen=True)
@@ -40,6 +40,8 @@ _TABLE = (
     # What is decided before asking, and kept with its reason.
     Reason("robots", "the host's robots.txt forbids it", "refused"),
     Reason("robots_unreachable", "the host's robots.txt could not be had, so all of the host is off limits", "refused"),
+    Reason("host_down", "the host could not be reached, for longer than --host-wait", "refused"),
+    Reason("retry_after", "the host asked for a longer rest (Retry-After) than --max-retry-after", "refused"),
     Reason("crawl_delay", "the host's robots.txt asks for a longer Crawl-delay than --max-crawl-delay", "refused"),
     Reason("max_depth", "it lies deeper than --max-depth", "refused"),
     Reason("max_host_pages", "the host has had its --max-host-pages", "refused"),
@@ -52,6 +54,10 @@ _TABLE = (
     Reason("unwanted", "the function follow of --hook does not want it", "skipped"),
     Reason("too_long", "the URL is longer than --max-url-length", "skipped"),
 )
+
+GivenUp = Literal["robots_unreachable", "host_down", "retry_after"]
+"""Refusals of all that waits of a host that was given up for this run. The next run tries it again."""
+GIVEN_UP: tuple[GivenUp, ...] = get_args(GivenUp)
 
 REASONS: dict[str, Reason] = {reason.code: reason for reason in _TABLE}
 

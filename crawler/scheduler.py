@@ -15,7 +15,7 @@ from tornado.queues import Queue
 
 from crawler.frontier import Frontier, FrontierError
 from crawler.gate import ROBOTS, Gate
-from crawler.hosts import Hosts
+from crawler.hosts import LONGEST_REST, Hosts
 from crawler.ledger import Troubles
 from crawler.model import Answer, Request
 from crawler.settings import Settings
@@ -23,6 +23,7 @@ from crawler.settings import Settings
 log = logging.getLogger(__name__)
 
 _TRY_AGAIN = 2.0  # seconds
+_SOON = 3.0  # seconds: a shorter rest is over before a restart could break it
 _WINDOWS = 10_000  # requests of all hosts that may wait in windows: it bounds the memory they take
 
 
@@ -100,6 +101,7 @@ class Scheduler:
             due = self._frontier.next_due()
             await _woken(self._wake_fill, None if due is None else due - time.time())
             self._look_everywhere |= due is not None and due <= time.time()
+            await self._look_after_hosts()
             try:
                 if await self._claim(self._wants(self._frontier.waiting(time.time()))):
                     self.trouble = None
@@ -109,6 +111,29 @@ class Scheduler:
                 self.trouble = str(error)
                 asyncio.get_running_loop().call_later(_TRY_AGAIN, self.added)
             self._wake_hand_out.set()
+
+    async def _look_after_hosts(self) -> None:
+        """Settle what waits of hosts that were given up, and note which rests hosts have asked for."""
+        while self._hosts.lost:
+            await self._gate.give_up(self._hosts.lost.pop())
+        asked, self._hosts.asked = self._hosts.asked, {}
+        for host, until in asked.items():
+            left = until - time.monotonic()
+            try:
+                if left > _SOON:
+                    await self._frontier.note(f"rest:{host}", f"{time.time() + left:.3f}")
+            except FrontierError as error:
+                log.warning("a restart would not know that %s asked for a rest of %.0f s: %s", host, left, error)
+
+    async def rest_as_noted(self) -> None:
+        """Let the hosts rest that have asked for it in an earlier run. Raises FrontierError."""
+        now = time.monotonic()
+        for key, until in (await self._frontier.notes("rest:")).items():
+            left = min(float(until) - time.time(), LONGEST_REST)  # the system's clock may have been set back
+            if left > 0:
+                self._hosts.rest_as_asked(
+                    key.removeprefix("rest:"), now + left, "Retry-After that came in an earlier run", now
+                )
 
     async def _claim(self, wants: dict[str, int]) -> bool:
         """Was there anything to ask of the frontier?"""
@@ -160,7 +185,7 @@ class Scheduler:
                     self._gate.ask(request)
                 else:
                     self._queue.put_nowait(request)
-            if self._hosts.hungry:
+            if self._hosts.hungry or self._hosts.lost or self._hosts.asked:
                 self._wake_fill.set()
             if not self._hosts.windowed and self._may_start():
                 self.hands.hurry()

@@ -183,6 +183,12 @@ class Settings:
     max_crawl_delay: float = setting(
         60, seconds(0, 86_400), "give a host up whose Crawl-delay is longer", group="Manners", unit="seconds"
     )
+    max_retry_after: float = setting(
+        3600, seconds(0, 86_400), "give a host up that asks for a longer rest", group="Manners", unit="seconds"
+    )
+    host_wait: float = setting(
+        600, seconds(0, 86_400), "how long a host's pages wait for one that is silent", group="Manners", unit="seconds"
+    )
     user_agent: str = setting(
         f"Waterspout/{VERSION}",
         text(rf"{_NAME}[ -~]*", "printable ASCII that begins with a product such as MyBot/1.0"),

@@ -34,6 +34,9 @@ class Figures:
     full: int  # hosts with URLs in their windows whose slots are all taken
     full_urls: int
     fullest: str | None  # the full host with most URLs
+    asleep: int  # hosts with URLs in their windows that do not answer, and are asked seldom
+    asleep_urls: int
+    silent: str | None  # the one of them with most URLs: why, and what happens when
     robots: int  # hosts that wait for their robots.txt
     unheard: str | None  # one of them that could not be had, and why
     later: float | None  # seconds until the next URL that waits for another attempt
@@ -67,6 +70,12 @@ def judge(figures: Figures) -> Verdict:
             "workers",
             f"Too few workers: all {f.concurrency:,} are busy, though more could be asked of the hosts; more "
             "--concurrency would help.",
+        )
+    if f.asleep_urls > f.full_urls + f.resting_urls:
+        return Verdict(
+            "silence",
+            f"Silent hosts: {_count(f.asleep, 'host')} {'does' if f.asleep == 1 else 'do'} not answer, most URLs "
+            f"waiting for {f.silent}; a shorter --host-wait would give up sooner.",
         )
     if f.full_urls > f.resting_urls:
         all_slots = "has all its slots" if f.full == 1 else "have all their slots"

@@ -9,6 +9,7 @@ from crawler.explain import Explainer, Explanation
 from crawler.frontier import Counts, Frontier
 from crawler.hosts import Host, Hosts
 from crawler.pace import Pace
+from crawler.reasons import REASONS
 from crawler.settings import Settings
 from crawler.stats import ErrorGroup, FieldCount, HostView, Point, RecentPage, RunState, Snapshot, Stats, Verdict
 from crawler.verdict import Figures, Steady, judge
@@ -69,9 +70,12 @@ class View:
 
         held = [host for host in self._hosts if host.held]
         open_ = [host for host in self._hosts if host.window and not host.held]
-        full = [host for host in open_ if not host.may_take]
-        resting = [host for host in open_ if host.may_take and host.next_start > now]
+        asleep = [host for host in open_ if host.breaker.open]
+        awake = [host for host in open_ if not host.breaker.open]
+        full = [host for host in awake if not host.may_take]
+        resting = [host for host in awake if host.may_take and host.next_start > now]
         longest, fullest = max(resting, key=urls, default=None), max(full, key=urls, default=None)
+        silent = max(asleep, key=urls, default=None)
         unheard = next((host for host in held if host.rest), None)
         due = self._frontier.next_due()
         counts = self._frontier.counts()
@@ -87,7 +91,7 @@ class View:
             loop=(used_by_loop_now - used_by_loop) / lately,
             processor=(used_now - used) / lately,
             cores=os.cpu_count() or 1,
-            free=len(open_) - len(full) - len(resting),
+            free=len(awake) - len(full) - len(resting),
             resting=len(resting),
             resting_urls=sum(map(urls, resting)),
             pace=sum(1 / host.delay for host in resting if host.delay and not host.rest),
@@ -96,10 +100,18 @@ class View:
             full=len(full),
             full_urls=sum(map(urls, full)),
             fullest=fullest.name if fullest else None,
+            asleep=len(asleep),
+            asleep_urls=sum(map(urls, asleep)),
+            silent=f"{silent.name} ({_why(silent, now)}{self._given_up_at(silent, now)})" if silent else None,
             robots=len(held),
-            unheard=f"{unheard.name}: {unheard.rest}" if unheard else None,
+            unheard=f"{unheard.name}: {_why(unheard, now)}" if unheard else None,
             later=None if due is None else due - time.time(),
         )
+
+    def _given_up_at(self, host: Host, now: float) -> str:
+        """When a host that is asleep will be given up, at the earliest."""
+        left = host.breaker.give_up_at(self._settings.host_wait) - now
+        return f", given up in {max(left, 0):.0f} s if it stays so (--host-wait)"
 
     def snapshot(self) -> Snapshot:
         """The crawl now."""
@@ -177,8 +189,8 @@ class View:
             delay=host.delay,
             slots=host.slots,
             busy=host.busy,
-            next_at=wait if host.window else None,
-            reason="waits for its robots.txt" if host.held and not host.rest else host.rest or host.reason,
+            next_at=wait if host.window or (host.rest and counts.waiting) else None,
+            reason=_state(host, time.monotonic()),
         )
 
     def _not_met(self, name: str) -> Pace:
@@ -202,6 +214,20 @@ class View:
         return await self._explainer.explain(url)
 
 
+def _state(host: Host, now: float) -> str:
+    """Why a host waits, or has the pace that it has, for the table of hosts."""
+    if host.given_up is not None:
+        return f"given up: {REASONS[host.given_up].sentence}"
+    if host.breaker.open:
+        return _why(host, now)
+    if host.held and not host.rest:
+        return "waits for its robots.txt"
+    return host.rest or host.reason
+
+
 def _why(host: Host, now: float) -> str:
     """Why a host rests, and for how long."""
+    if host.breaker.open:
+        left = host.breaker.until - now
+        return f"{host.breaker.reason}; {f'probed in {left:.0f} s' if left > 0 else 'being probed'}"
     return f"{host.rest}, {host.next_start - now:.0f} s more" if host.rest else f"{host.reason}, {host.delay:g} s"

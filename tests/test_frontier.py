@@ -33,6 +33,7 @@ from hypothesis.stateful import (
 from crawler.frontier import FRONTIERS, REVOCABLE, Budget, Counts, Frontier, FrontierError, Known, make
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import Change, Finished, Found, Order, Request, State, Visit
+from crawler.reasons import GIVEN_UP, GivenUp
 from parsers.urls import host
 
 A, B = "a.example:80", "b.example:443"
@@ -482,6 +483,29 @@ async def test_of_a_dropped_host_only_what_was_asked_for_still_waits(frontier: F
     assert await frontier.drop("unknown.example:80", "robots_unreachable") == 0
 
 
+@pytest.mark.parametrize("reason", GIVEN_UP)
+async def test_what_was_dropped_with_its_host_waits_again_in_the_next_run(frontier: Frontier, reason: GivenUp) -> None:
+    await frontier.add(Found(a(1, 2, 3) + b(1), 0))
+    await frontier.add(Found(a("forbidden"), 1, refused="robots"))
+    one, two = await frontier.claim({A: 2}, NOW)
+    await frontier.finish([crawled(one), Finished(two.id, "refused", 0, reason=reason)], {})
+    await frontier.drop(A, reason)
+    assert frontier.refusals() == {reason: 2, "robots": 1}
+    assert await frontier.readmit(reason) == 2
+    assert frontier.host_counts(A) == Counts(waiting=2, crawled=1, refused=1)
+    await everything(frontier)
+    assert sorted(urls(await claim_all(frontier))) == [*a(2, 3), *b(1)]
+
+
+async def test_letting_in_one_reason_leaves_the_others(frontier: Frontier) -> None:
+    await frontier.add(Found(a(1, 2) + b(1), 0))
+    await frontier.drop(A, "host_down")
+    await frontier.drop(B, "retry_after")
+    assert await frontier.readmit("robots_unreachable") == 0
+    assert await frontier.readmit("retry_after") == 1
+    assert frontier.refusals() == {"host_down": 2}
+
+
 async def test_what_was_asked_for_and_waits_is_counted(frontier: Frontier) -> None:
     await frontier.add(Found(a(1, 2), 0))
     one, _ = await frontier.claim({A: 2}, NOW)
@@ -599,7 +623,7 @@ class Model:
 
     def readmit(self, reason: str, most: int | None) -> int:
         back = [one for one in self.known if one["state"] == "refused" and one["reason"] == reason]
-        if most is not None:
+        if most is not None and reason not in GIVEN_UP:
             measure = {"max_depth": "depth", "max_redirects": "hops"}
             if reason in measure:
                 back = [one for one in back if one[measure[reason]] <= most]
@@ -750,15 +774,15 @@ class FrontierMachine(RuleBasedStateMachine):
         self.do(self.frontier.release([request.id for request in given_back]))
 
     @precondition(lambda self: not self.in_hand)
-    @rule(reason=st.sampled_from(get_args(Budget)), most=st.none() | st.integers(0, 4))
-    def readmit(self, reason: Budget, most: int | None) -> None:
+    @rule(reason=st.sampled_from((*get_args(Budget), *GIVEN_UP)), most=st.none() | st.integers(0, 4))
+    def readmit(self, reason: Budget | GivenUp, most: int | None) -> None:
         assert self.do(self.frontier.readmit(reason, most)) == self.model.readmit(reason, most)
 
     @rule(url=st.sampled_from(POOL))
     def original(self, url: str) -> None:
         assert self.do(self.frontier.original(url)) == self.model.original(url)
 
-    @rule(url=st.sampled_from(POOL), reason=st.sampled_from(["robots_unreachable", "max_host_pages"]))
+    @rule(url=st.sampled_from(POOL), reason=st.sampled_from(["robots_unreachable", "host_down", "max_host_pages"]))
     def drop(self, url: str, reason: str) -> None:
         mine = [one for one in self.model.known if host(one["url"]) == host(url)]
         fresh = [one for one in mine if one["state"] == "waiting" and not one["attempts"]]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from crawler.model import Change, Finished, Found, Order, Request, State
+from crawler.reasons import GivenUp
 
 FRONTIERS = {
     "sqlite": "crawler.frontier.sqlite:SqliteFrontier",
@@ -124,12 +125,12 @@ class Frontier(Reader, Protocol):
         A refused finding changes nothing about a known URL.
         """
 
-    async def readmit(self, reason: Budget, most: int | None) -> int:
-        """In one transaction: let URLs wait that were refused for a budget, and say how many it lets in now.
+    async def readmit(self, reason: Budget | GivenUp, most: int | None = None) -> int:
+        """In one transaction: let URLs wait that were refused for this reason, and say how many it lets in now.
 
-        `most` is the budget's present size, None for no limit: URLs of at most such a depth or so many hops, or all of
-        a host that has, and is owed, fewer pages. ValueError while a URL is in hand: it belongs to the start of a run.
-        Raises FrontierError.
+        `most` is a budget's present size, None for no limit: URLs of at most such a depth or so many hops, or all of
+        a host that has, and is owed, fewer pages. Of hosts that were given up all wait again. ValueError while a URL is
+        in hand: it belongs to the start of a run. Raises FrontierError.
         """
 
     async def claim(self, wants: Mapping[str, int], now: float) -> list[Request]:

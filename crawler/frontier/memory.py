@@ -12,6 +12,7 @@ from crawler.frontier import REVOCABLE, Budget, FrontierError, Known
 from crawler.frontier.order import in_order, rank, tenths, youngest_first
 from crawler.frontier.tally import Tallied, Tally
 from crawler.model import Finished, Found, Order, Request, State, Visit
+from crawler.reasons import GivenUp
 from parsers.urls import host
 
 _BREATH = 1000  # URLs that are gone through before the loop may do something else
@@ -173,15 +174,17 @@ class MemoryFrontier(Tallied):
         self._tally.dropped(host, reason, len(fresh))
         return len(fresh)
 
-    async def readmit(self, reason: Budget, most: int | None) -> int:
+    async def readmit(self, reason: Budget | GivenUp, most: int | None = None) -> int:
         self._tally.check_nothing_in_hand()
         with_room = set(self._tally.with_room(most))
-        within: dict[Budget, Callable[[_Url], bool]] = {
+        within: dict[Budget | GivenUp, Callable[[_Url], bool]] = {
             "max_depth": lambda url: most is None or url.depth <= most,
             "max_redirects": lambda url: most is None or url.hops <= most,
             "max_host_pages": lambda url: url.host in with_room,
         }
-        refused = [url for url in self._urls if url.state == "refused" and url.reason == reason and within[reason](url)]
+        let_in = within.get(reason)
+        refused = [url for url in self._urls if url.state == "refused" and url.reason == reason]
+        refused = [url for url in refused if let_in is None or let_in(url)]
         for url in refused:
             self._readmit(url, reason)
         return len(refused)

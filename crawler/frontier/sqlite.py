@@ -20,6 +20,7 @@ from crawler.frontier.index import Added, Index
 from crawler.frontier.reading import Look, Reading, SqliteReader
 from crawler.frontier.tally import Tallied, Tally
 from crawler.model import Finished, Found, Order, Request
+from crawler.reasons import GivenUp
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection, Index], T]
@@ -128,7 +129,7 @@ class SqliteFrontier(Tallied, Reading):
         )
         return len(dropped)
 
-    async def readmit(self, reason: Budget, most: int | None) -> int:
+    async def readmit(self, reason: Budget | GivenUp, most: int | None = None) -> int:
         self._tally.check_nothing_in_hand()
         hosts = self._tally.with_room(most)
 
