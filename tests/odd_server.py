@@ -103,6 +103,7 @@ class OddServer:
             "silence": self._silence,
             "half-then-silence": self._half_then_silence,
             "drip": self._drip,
+            "drip-head": self._drip_head,
             "endless": self._endless,
             "reset": self._reset,
             "reset-in-body": self._reset_in_body,
@@ -165,6 +166,13 @@ class OddServer:
     async def _half_then_silence(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, nth: int) -> None:
         writer.write(_OK + b"Content-Length: 99\r\n\r\nhello")
         await self._silence(reader, writer, nth)
+
+    async def _drip_head(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, nth: int) -> None:
+        writer.write(b"HTTP/1.1 20")
+        while True:  # the line of the status never ends
+            writer.write(b"0")
+            await writer.drain()
+            await asyncio.sleep(0.02)
 
     async def _drip(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, nth: int) -> None:
         writer.write(_OK + b"Content-Length: 99999\r\n\r\n")

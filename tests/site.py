@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,6 +47,9 @@ class Site:
         self.most_busy: dict[str, int] = {}
         self.watch: Callable[[Arrival], None] = lambda arrival: None
         self.port = 0
+        self._port_keeper: socket.socket | None = None  # never listens
+        self._server: asyncio.Server
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def page(self, path: str, *links: str, title: str = "", **options: object) -> Page:
         """State a page of HTML by its links."""
@@ -112,25 +116,48 @@ class Site:
         writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + page.body)
         await writer.drain()
 
+    async def up(self) -> None:
+        """Listen, at the port of the last time if there was one."""
+        listening = _bound(self.port)
+        if self._port_keeper is None:
+            self.port = listening.getsockname()[1]
+            self._port_keeper = _bound(self.port)
+        self._server = await asyncio.start_server(self._accept, sock=listening)
+
+    async def down(self) -> None:
+        """Break off all connections, and refuse new ones. The port stays taken."""
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        await self.down()
+        if self._port_keeper is not None:
+            self._port_keeper.close()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket at this port, beside others that do not listen; 0 is any free one."""
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.bind(("127.0.0.1", port))
+    return bound
+
 
 @contextlib.asynccontextmanager
 async def served() -> AsyncIterator[Site]:
     """A site at a free port."""
     site = Site()
-    tasks: set[asyncio.Task[None]] = set()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(site._serve(reader, writer))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    site.port = server.sockets[0].getsockname()[1]
+    await site.up()
     try:
         yield site
     finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await server.wait_closed()
+        await site.close()
