@@ -9,6 +9,8 @@ is given up. So a million of its URLs cost a dozen requests, not a million of ti
 Synchronous; the clock is an argument, in seconds that only go forward.
 """
 
+from collections.abc import Callable
+
 from crawler.model import Answer
 
 SILENCE = frozenset({"dns", "connect", "tls", "timeout", "reset"})
@@ -46,7 +48,7 @@ class Breaker:
         """When a probe in vain will be the last one."""
         return self._since + patience
 
-    def learn(self, answer: Answer, now: float, patience: float, jitter: float = 0.0) -> None:
+    def learn(self, answer: Answer, now: float, patience: float, jitter: Callable[[], float] = lambda: 0.0) -> None:
         """Take in how a request has ended, just now.
 
         `patience`: seconds that the host's pages may wait for it; `jitter`: the part of itself by which a sleep is
@@ -63,7 +65,7 @@ class Breaker:
                 self.given_up = was_open and now >= self.give_up_at(patience)
                 self._fall_asleep(now, patience, jitter)
 
-    def _fall_asleep(self, now: float, patience: float, jitter: float) -> None:
+    def _fall_asleep(self, now: float, patience: float, jitter: Callable[[], float]) -> None:
         self._sleep = min(2 * self._sleep or _FIRST_SLEEP, _LONGEST_SLEEP)
         left = max(self.give_up_at(patience) - now, min(_FIRST_SLEEP, patience))
-        self.until = now + min(self._sleep * (1.0 + jitter), left)
+        self.until = now + min(self._sleep * (1.0 + jitter()), left)

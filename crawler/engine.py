@@ -121,6 +121,8 @@ class Engine:
         if self._settings.recrawl:
             await self._begin_recrawl(await self._frontier.positions())
         await self._readmit()
+        if self._frontier.hosts():
+            self._hosts.go_on(time.monotonic())
         await self._scheduler.rest_as_noted()
         positions = await self._frontier.positions()
         if self._crew is not None:
@@ -218,6 +220,7 @@ class Engine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._scheduler.note_rests()
         held = await self._gate.close()
         self._ledger.close()
         await asyncio.gather(ledger, return_exceptions=True)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from crawler.frontier import Known, Reader
 from crawler.model import State
-from crawler.reasons import REASONS
+from crawler.reasons import GIVEN_UP, REASONS
 from crawler.robots import KEPT, Rules, from_note
 from crawler.scope import Scope
 from crawler.settings import Settings
@@ -169,7 +169,8 @@ def _past(known: Known) -> list[str]:
         case "failed":
             return [f"It was asked for, but brought no page: {_because(known.reason)}.", *_begun(known)]
         case "refused":
-            return [f"It was not crawled: {_because(known.reason)}."]
+            again = ["The next start of the job lets it wait again."] if known.reason in GIVEN_UP else []
+            return [f"It was not crawled: {_because(known.reason)}.", *again]
         case "in_hand":
             return ["It is in hand: being asked for, or about to be. After a kill, the next start asks for it."]
         case "waiting":

@@ -157,10 +157,16 @@ class Gate:
 
     async def _open(self, origin: str, text: str | None, *, keep: bool = True) -> None:
         """Let go of what waited for a robots.txt, now that it is known, or known not to be had (None)."""
+        now = time.time()
+        try:  # before any page is asked for, so that no restart asks for it again
+            if text is not None and keep:
+                await self._frontier.note(f"robots:{origin}", to_note(text, now))
+        except FrontierError as error:  # it only spares work
+            log.warning("what robots.txt of %s said is not kept: %s", origin, error)
         if text is not None and len(text) > _LARGE:
-            rules = await asyncio.to_thread(self._robots.learn, origin, text, time.time())
+            rules = await asyncio.to_thread(self._robots.learn, origin, text, now)
         else:
-            rules = self._robots.learn(origin, text, time.time())
+            rules = self._robots.learn(origin, text, now)
         held = self._held.pop(origin)
         if text is None:
             self._hosts.give_up(held.host, "robots_unreachable")
@@ -173,11 +179,6 @@ class Gate:
                 self._pass(request, rules)
             else:
                 self._ledger.refuse(request, lost)
-        try:
-            if text is not None and keep:
-                await self._frontier.note(f"robots:{origin}", to_note(text, rules.fetched_at))
-        except FrontierError as error:  # it only spares work
-            log.warning("what robots.txt of %s said is not kept: %s", origin, error)
 
     async def give_up(self, name: str) -> None:
         """Refuse, in one step, all that waits of a host that was given up."""

@@ -13,6 +13,7 @@ rest until a time, or in neither because its slots are taken; then `started` or 
 import heapq
 import itertools
 import logging
+import math
 import time
 from bisect import bisect_right
 from collections import deque
@@ -48,6 +49,7 @@ class Host:
     taken: int = 0  # given out, not yet started
     busy: int = 0  # started, not yet done
     next_start: float = 0.0  # no request starts before
+    last_start: float = -math.inf  # of the request that went out last, or of this run, if that may be later
     took: float = 0.0  # seconds from start to end of a request, a mean in which the latest count most
     rest: str | None = None  # why `next_start` is later than the delay asks for
     held: int = 0  # origins of it that wait for their robots.txt: meanwhile no more of its URLs are claimed
@@ -101,6 +103,7 @@ class Hosts:
         self._ready: deque[Host] = deque()
         self._resting: list[tuple[float, int, Host]] = []
         self._order = itertools.count()  # makes entries of the heap comparable
+        self._since = -math.inf
         self.under_way = 0  # requests given out and not done, of all hosts
         self.windowed = 0  # requests that wait for their host's turn
         self.hungry: set[str] = set()  # hosts whose window has become half empty; whoever fills them clears this
@@ -131,8 +134,13 @@ class Hosts:
         """The host of this name, made known if it was not."""
         host = self._hosts.get(name)
         if host is None:
-            host = self._hosts[name] = Host(name, self._own(name))
+            host = self._hosts[name] = Host(name, self._own(name), last_start=self._since)
+            self._keep_distance(host)
         return host
+
+    def go_on(self, now: float) -> None:
+        """An earlier run may have asked any host until just now, when this one begins."""
+        self._since = now
 
     def offer(self, requests: Iterable[Request], now: float, *, first: bool = False) -> None:
         """Put requests into their hosts' windows, by the frontier's order or (`first`) at the front."""
@@ -191,7 +199,7 @@ class Hosts:
         self.under_way -= 1
         host.took += (answer.elapsed - host.took) / 8
         host.pace.learn(answer, now)
-        host.breaker.learn(answer, now, self._patience, self._jitter())
+        host.breaker.learn(answer, now, self._patience, self._jitter)
         if host.breaker.given_up:
             self.give_up(host.name, "host_down")
         elif host.breaker.open:
@@ -242,7 +250,9 @@ class Hosts:
 
     def set_pace(self, name: str, delay: float, reason: str) -> None:
         """Ask the host's delay to be so long at least; it is never less than the setting asks for."""
-        self.meet(name).pace.ask(delay, reason)
+        host = self.meet(name)
+        host.pace.ask(delay, reason)
+        self._keep_distance(host)
 
     def empty(self) -> list[Request]:
         """Take back all that waits in windows."""
@@ -252,7 +262,11 @@ class Hosts:
         """When a resting host will be ready; None when none rests."""
         return self._resting[0][0] if self._resting else None
 
+    def _keep_distance(self, host: Host) -> None:
+        host.next_start = max(host.next_start, host.last_start + host.delay)
+
     def _delay_next(self, host: Host, now: float) -> None:
+        host.last_start = now
         host.next_start = max(host.next_start, now + host.delay * (1.0 + self._jitter()))
 
     def _place(self, host: Host, now: float) -> None:

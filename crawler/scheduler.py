@@ -101,7 +101,9 @@ class Scheduler:
             due = self._frontier.next_due()
             await _woken(self._wake_fill, None if due is None else due - time.time())
             self._look_everywhere |= due is not None and due <= time.time()
-            await self._look_after_hosts()
+            while self._hosts.lost:
+                await self._gate.give_up(self._hosts.lost.pop())
+            await self.note_rests()
             try:
                 if await self._claim(self._wants(self._frontier.waiting(time.time()))):
                     self.trouble = None
@@ -112,10 +114,8 @@ class Scheduler:
                 asyncio.get_running_loop().call_later(_TRY_AGAIN, self.added)
             self._wake_hand_out.set()
 
-    async def _look_after_hosts(self) -> None:
-        """Settle what waits of hosts that were given up, and note which rests hosts have asked for."""
-        while self._hosts.lost:
-            await self._gate.give_up(self._hosts.lost.pop())
+    async def note_rests(self) -> None:
+        """Note for the next run which rests hosts have asked for since the last time."""
         asked, self._hosts.asked = self._hosts.asked, {}
         for host, until in asked.items():
             left = until - time.monotonic()

@@ -228,6 +228,7 @@ def _state(host: Host, now: float) -> str:
 def _why(host: Host, now: float) -> str:
     """Why a host rests, and for how long."""
     if host.breaker.open:
-        left = host.breaker.until - now
-        return f"{host.breaker.reason}; {f'probed in {left:.0f} s' if left > 0 else 'being probed'}"
-    return f"{host.rest}, {host.next_start - now:.0f} s more" if host.rest else f"{host.reason}, {host.delay:g} s"
+        asleep = host.breaker.until - now
+        return f"{host.breaker.reason}; {f'probed in {asleep:.0f} s' if asleep > 0 else 'being probed'}"
+    left = max(host.next_start - now, 0)
+    return f"{host.rest}, {left:.0f} s more" if host.rest else f"{host.reason}, {host.delay:g} s"

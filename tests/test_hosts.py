@@ -155,6 +155,28 @@ def test_a_pace_from_outside_is_never_quicker_than_the_setting() -> None:
     assert (host.delay, host.reason) == (7.0, "Crawl-delay")
 
 
+def test_a_delay_that_is_learnt_runs_from_the_last_start() -> None:
+    """That of the robots.txt itself, say, which has brought it."""
+    hosts = polite(delay=0.5, slots=4)
+    hosts.offer([request(1), request(2)], now=0.0)
+    assert ids(hosts, 0.0) == [1]
+    hosts.started("a:80", 1.0)
+    hosts.set_pace("a:80", 7.0, "Crawl-delay")
+    assert ids(hosts, 7.9) == []
+    assert ids(hosts, 8.0) == [2]
+
+
+def test_when_a_job_goes_on_every_delay_runs_from_there() -> None:
+    hosts = polite(delay=0.5, slots=4)
+    hosts.go_on(10.0)
+    hosts.offer([request(1), request(2, "b:80")], now=10.0)
+    hosts.set_pace("b:80", 3.0, "Crawl-delay")
+    assert ids(hosts, 10.4) == []
+    assert ids(hosts, 10.5) == [1]
+    assert ids(hosts, 12.9) == []
+    assert ids(hosts, 13.0) == [2]
+
+
 def test_what_is_given_back_frees_its_place() -> None:
     hosts = polite(delay=0.5, slots=1)
     hosts.offer([request(1), request(2)], now=0.0)

@@ -76,7 +76,8 @@ async def test_a_host_that_gives_no_answer_is_given_up_in_one_step(
     good: Site, job: Path, path: str, error: str
 ) -> None:
     async with OddServer() as server:
-        run = await crawl(job, *ANYWAY, "--timeout=0.7", "--host-wait=1", *seeds(server, path), good.url("/"))
+        urls = seeds(server, path)
+        run = await crawl(job, *ANYWAY, "--per-host=5", "--timeout=2", "--host-wait=1", *urls, good.url("/"))
     check_ended(run, MANY + 31)
     check_good(run, good)
     assert 6 <= len(server.requests) <= FEW
@@ -84,13 +85,17 @@ async def test_a_host_that_gives_no_answer_is_given_up_in_one_step(
     assert run.summary["refusals"] == {"host_down": MANY - len(server.requests)}
     assert f"127.0.0.1:{server.port} is given up: the host could not be reached" in run.err
     assert "of hosts that were given up: the same command tries again" in run.out
+    (given_up, *_) = set(urls) - {record["url"] for record in run.records}
+    explained = (await crawl(job, f"--explain={given_up}")).out
+    assert "[host_down]" in explained
+    assert "The next start of the job lets it wait again." in explained
 
 
 async def test_a_slow_body_is_a_time_out_of_its_page_alone(good: Site, job: Path) -> None:
     """The host does answer, so it is not given up; but its slow pages do not hold the crawl."""
     async with OddServer() as server:
         slow = [*seeds(server, "drip", 4), *seeds(server, "half-then-silence", 4)]
-        run = await crawl(job, *ANYWAY, "--timeout=0.5", "--host-wait=0", *slow, good.url("/"))
+        run = await crawl(job, *ANYWAY, "--timeout=2", "--per-host=8", "--host-wait=0", *slow, good.url("/"))
     check_ended(run, 8 + 31)
     check_good(run, good)
     assert [run.by_url[url]["status"] for url in slow] == [200] * 8
@@ -163,11 +168,11 @@ async def test_a_host_that_comes_back_is_crawled_and_meanwhile_the_crawl_says_wh
 async def test_without_robots_txt_a_silent_host_does_not_hold_the_crawl(good: Site, job: Path) -> None:
     """While other work remains it is asked for again; what waits for it is let in by the next run."""
     async with greeting(b"") as port:
-        run = await crawl(job, *QUICK, "--timeout=0.5", "--robots-wait=1", f"http://127.0.0.1:{port}/a", good.url("/"))
+        run = await crawl(job, *QUICK, "--timeout=2", "--robots-wait=1", f"http://127.0.0.1:{port}/a", good.url("/"))
         check_ended(run, 1 + 31)
         check_good(run, good)
         assert run.summary["refusals"] == {"robots_unreachable": 1}
-        again = await crawl(job, *QUICK, "--timeout=0.5", "--robots=ignore")
+        again = await crawl(job, *QUICK, "--timeout=1", "--robots=ignore")
     check_ended(again, 1 + 31)
     assert again.summary["errors"] == {"timeout": 1}
 
