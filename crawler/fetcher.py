@@ -1,4 +1,4 @@
-"""One request for one URL, over libcurl. The only room that knows pycurl.
+"""One request for one URL, over libcurl. The only room that knows pycurl, but for what its errors mean.
 
 Tornado's client drives the transfers on the loop. What a crawler needs beyond it is set on each handle by
 `_Exchange.prepare`: limits on decoded bytes and headers while they stream, and the check of every address.
@@ -14,6 +14,7 @@ from tornado.curl_httpclient import CurlAsyncHTTPClient, CurlError
 from tornado.httpclient import HTTPRequest
 from tornado.httputil import HTTPHeaders, HTTPInputError
 
+from crawler import curl_errors
 from crawler.changes import conditions
 from crawler.guard import Guard
 from crawler.model import Failure, Visit
@@ -26,41 +27,6 @@ _SPARE = 16  # handles beyond `concurrency`, for robots.txt; Tornado queues sile
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _CUT = "cut"  # why a transfer was broken off that has brought all that was wanted
 _BUFFER = 128 * 1024  # bytes read from a socket at once; libcurl's own default is 16 KB
-
-_CODES: dict[int, str] = {
-    pycurl.E_UNSUPPORTED_PROTOCOL: "bad_response",  # of the answer: HTTP/0.9, or no HTTP at all
-    pycurl.E_URL_MALFORMAT: "bad_url",
-    pycurl.E_COULDNT_RESOLVE_HOST: "dns",
-    pycurl.E_COULDNT_CONNECT: "connect",
-    pycurl.E_FTP_WEIRD_SERVER_REPLY: "bad_response",  # curl calls it WEIRD_SERVER_REPLY now
-    pycurl.E_HTTP2: "bad_response",
-    pycurl.E_PARTIAL_FILE: "reset",
-    pycurl.E_OPERATION_TIMEDOUT: "timeout",
-    pycurl.E_SSL_CONNECT_ERROR: "tls",
-    pycurl.E_ABORTED_BY_CALLBACK: "private_address",  # only `_Exchange.check` aborts
-    pycurl.E_INTERFACE_FAILED: "connect",
-    pycurl.E_GOT_NOTHING: "reset",
-    pycurl.E_SEND_ERROR: "reset",
-    pycurl.E_RECV_ERROR: "reset",
-    pycurl.E_SSL_CIPHER: "tls",
-    pycurl.E_PEER_FAILED_VERIFICATION: "tls",
-    pycurl.E_BAD_CONTENT_ENCODING: "bad_encoding",
-    pycurl.E_FILESIZE_EXCEEDED: "too_large",
-    pycurl.E_SSL_CACERT_BADFILE: "tls",
-    pycurl.E_SSL_INVALIDCERTSTATUS: "tls",
-    92: "reset",  # CURLE_HTTP2_STREAM: one stream of a connection was closed by the server
-    100: "headers_too_large",  # CURLE_TOO_LARGE: more lines, or a longer one, than libcurl itself takes
-}
-"""What libcurl's error numbers mean here (https://curl.se/libcurl/c/libcurl-errors.html). Others: `bad_response`."""
-
-_WORDS = (
-    (pycurl.E_SSL_CONNECT_ERROR, "Recv failure", "reset"),
-    (pycurl.E_SSL_CONNECT_ERROR, "Send failure", "reset"),
-    (pycurl.E_SSL_CONNECT_ERROR, "SYSCALL", "reset"),
-    (pycurl.E_SSL_CONNECT_ERROR, "unexpected eof", "reset"),
-    (pycurl.E_RECV_ERROR, "chunk", "bad_response"),
-)
-"""Where one number stands for several troubles, only libcurl's words tell them apart: number, words, code."""
 
 
 class FetchError(Exception):
@@ -189,7 +155,7 @@ class Fetcher:
         status, _ = exchange.status_line()
         if status is not None and status < 200:
             status = None
-        code = exchange.stopped or _code(errno, message)
+        code = exchange.stopped or curl_errors.code(errno, message)
         if code == "connect" and exchange.refused and not exchange.tried:
             code = "private_address"  # libcurl knows only that it got no socket
         match code:
@@ -372,14 +338,6 @@ class _Exchange:
                 value = headers[name] + ("\n" if name == "x-robots-tag" else ", ") + value
             headers[name] = value
         return headers
-
-
-def _code(errno: int, message: str) -> str:
-    """The code of reasons.py for an error of libcurl's."""
-    for number, words, code in _WORDS:
-        if errno == number and words in message:
-            return code
-    return _CODES.get(errno, "bad_response")
 
 
 def _size(count: int) -> str:
