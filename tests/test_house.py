@@ -42,6 +42,7 @@ LEVELS = {
     "crawler.frontier": 2,
     "crawler.robots": 2,
     "crawler.hosts": 2,
+    "crawler.resolver": 2,
     "crawler.pace": 2,
     "crawler.breaker": 2,
     "crawler.fetcher": 2,
