@@ -20,8 +20,10 @@ from crawler.hosts import Hosts
 from crawler.job import JobError
 from crawler.ledger import Commit, Ledger, Troubles
 from crawler.model import Change, Found, Request
+from crawler.names import Names
 from crawler.pace import OWN_PACE, SECTION_PACE, Pace
 from crawler.reasons import GIVEN_UP, GivenUp
+from crawler.resolver import Resolver
 from crawler.robots import Robots
 from crawler.scheduler import Hands, Scheduler
 from crawler.scope import Scope
@@ -66,6 +68,7 @@ class Engine:
         self._hosts = Hosts(
             self._pace,
             lambda: random.uniform(0.0, _JITTER),
+            per_address=settings.per_address,
             patience=settings.host_wait,
             longest_rest=settings.max_retry_after,
         )
@@ -76,6 +79,10 @@ class Engine:
         self._gate = Gate(settings, self._hosts, Robots(settings.product), fetcher, frontier, self._ledger)
         self._scheduler = Scheduler(settings, frontier, self._hosts, self._gate, self._queue, self._troubles)
         self._gate.opened = self._scheduler.wake
+        resolver = Resolver(settings.dns_server, deadline=settings.connect_timeout)
+        self._names = Names(resolver, self._hosts, self._gate, self._ledger)
+        self._hosts.lead = self._names.lead
+        self._names.resolved = self._scheduler.wake
         self._ledger.troubled = partial(self._troubles.tell, "ledger")
         self._troubles.over = self._scheduler.wake
         self._commit.committed = self._scheduler.added
@@ -221,6 +228,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._scheduler.note_rests()
+        await self._names.close()
         held = await self._gate.close()
         self._ledger.close()
         await asyncio.gather(ledger, return_exceptions=True)

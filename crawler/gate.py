@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from crawler.fetcher import Fetcher, FetchError
 from crawler.frontier import Frontier, FrontierError
@@ -109,14 +110,21 @@ class Gate:
     def ask(self, turn: Request) -> None:
         """It is the host's turn to be asked for a robots.txt."""
         self._hosts.started(turn.host, time.monotonic())
-        task = asyncio.create_task(self._ask(turn), name=turn.url)
+        self._begin(turn)
+
+    def failed(self, turn: Request, failure: Failure) -> None:
+        """A turn has come to nothing before it could be asked."""
+        self._begin(turn, failure)
+
+    def _begin(self, turn: Request, failure: Failure | None = None) -> None:
+        task = asyncio.create_task(self._ask(turn, failure), name=turn.url)
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
-    async def _ask(self, turn: Request) -> None:
+    async def _ask(self, turn: Request, failure: Failure | None) -> None:
         origin = turn.parent or ""
         try:
-            came = await self._fetch(turn)
+            came = failure or await self._fetch(turn)
             if (next_turn := await self._redirected(came, turn)) is not None:
                 self._offer(next_turn)
             elif isinstance(came, Failure) and came.code == "private_address":
@@ -136,7 +144,8 @@ class Gate:
         began = time.monotonic()
         came: Response | Failure | None = None
         try:
-            came = await self._fetcher.fetch(turn.url, sent=lambda: self._sent(turn.host), max_body=MOST, cut=True)
+            sent = partial(self._sent, turn.host)
+            came = await self._fetcher.fetch(turn.url, addresses=turn.addresses, sent=sent, max_body=MOST, cut=True)
         except FetchError as error:
             came = error.failure
         finally:

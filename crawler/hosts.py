@@ -7,7 +7,8 @@ waits for a worker; while a delay holds, at most one request of a host is in tha
 however long they waited.
 
 A host with something in its window is in one place: among the ready ones (served in turn), in the heap of those that
-rest until a time, or in neither because its slots are taken; then `started` or `done` puts it back.
+rest until a time, in the line before an address that is busy with other hosts, or in none of them: because its slots
+are taken, then `started` or `done` puts it back; or because its name is being resolved, then `named` or `nowhere` does.
 """
 
 import heapq
@@ -17,11 +18,12 @@ import math
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from operator import attrgetter
 
+from crawler.addresses import Address, Addresses
 from crawler.breaker import Breaker
 from crawler.model import Answer, Failure, Request
 from crawler.pace import Pace
@@ -53,7 +55,11 @@ class Host:
     took: float = 0.0  # seconds from start to end of a request, a mean in which the latest count most
     rest: str | None = None  # why `next_start` is later than the delay asks for
     held: int = 0  # origins of it that wait for their robots.txt: meanwhile no more of its URLs are claimed
-    placed: bool = False  # among the ready or the resting ones
+    placed: bool = False  # among the ready ones, the resting ones, or those in line
+    in_line: bool = False  # for its address
+    naming: bool = False  # its name is being resolved: nothing of it is taken meanwhile
+    addresses: Sequence[str] | None = None  # to which its name leads; empty when it is one itself; None before that
+    address: "Address[Host] | None" = None  # the one its requests are counted at; None without a limit
     asked: float = 0.0  # until when it has asked to be left alone
     given_up: GivenUp | None = None  # why nothing more is asked of it in this run
 
@@ -73,9 +79,16 @@ class Host:
         return self.breaker.reason if self.breaker.open else self.pace.reason
 
     @property
+    def under_way(self) -> int:
+        """Requests that were given out and are not done."""
+        return self.taken + self.busy
+
+    @property
     def may_take(self) -> bool:
         """Is there a slot, and nothing given out that has yet to set the time of the next start?"""
-        return self.taken + self.busy < self.slots and not (self.delay and self.taken) and self.given_up is None
+        if self.naming or self.given_up is not None:
+            return False
+        return self.under_way < self.slots and not (self.delay and self.taken)
 
 
 class Hosts:
@@ -86,12 +99,15 @@ class Hosts:
         own: Callable[[str], Pace],
         jitter: Callable[[], float] = lambda: 0.0,
         *,
+        per_address: int | None = None,
         patience: float = 600.0,
         longest_rest: float = 3600.0,
     ) -> None:
         """`own`: the pace that the settings ask for at a host, given its name.
 
         `jitter`: by which part of itself each delay is longer, so that what began together does not go on so.
+        `per_address`: requests under way at once to one IP address, of all hosts together, though as many as one of
+        them may have; None is no limit.
         `patience`: seconds that a host's URLs wait for one that does not answer; `longest_rest`: seconds that they wait
         for one that asks for it. Whatever takes longer is given up.
         """
@@ -104,6 +120,7 @@ class Hosts:
         self._resting: list[tuple[float, int, Host]] = []
         self._order = itertools.count()  # makes entries of the heap comparable
         self._since = -math.inf
+        self._addresses: Addresses[Host] = Addresses(per_address)
         self.under_way = 0  # requests given out and not done, of all hosts
         self.windowed = 0  # requests that wait for their host's turn
         self.hungry: set[str] = set()  # hosts whose window has become half empty; whoever fills them clears this
@@ -111,6 +128,11 @@ class Hosts:
         """Hosts given up of which something may wait; whoever settles that (see `take_back`) takes them from here."""
         self.asked: dict[str, float] = {}
         """Hosts that have just asked for a rest, with its end; whoever notes that, for the next run, clears this."""
+        self.lead: Callable[[str], Sequence[str] | None] = lambda name: ()
+        """Called with a host whose turn it is: the IP addresses its name leads to; none when it is an address itself.
+
+        None: they must be asked for, and `named` or `nowhere` is called later.
+        """
 
     def __iter__(self) -> Iterator[Host]:
         return iter(self._hosts.values())
@@ -168,16 +190,47 @@ class Hosts:
             host.placed = False
             if not host.may_take or not host.window or host.next_start > now:
                 self._place(host, now)  # something changed while it stood in line
+                self._let_in(host.address, now)
                 continue
-            request = host.window.popleft()
-            self.windowed -= 1
-            host.taken += 1
-            self.under_way += 1
-            if 2 * len(host.window) <= _WINDOW * host.slots:
-                self.hungry.add(host.name)
-            self._place(host, now)
-            return request
+            addresses = self.lead(host.name)
+            if addresses is None:
+                host.naming = True
+                self._let_in(host.address, now)
+                continue
+            self._lead(host, addresses, now)
+            if host.address is not None and not host.address.free(host.slots):
+                host.address.line.append(host)
+                host.placed = host.in_line = True
+                continue
+            return self._give_out(host, now)
         return None
+
+    def named(self, name: str, now: float) -> None:
+        """A host's name has been resolved: its turn, which it had, is the next."""
+        host = self._hosts[name]
+        host.naming = False
+        self._place(host, now, first=True)
+
+    def nowhere(self, name: str, now: float) -> Request | None:
+        """A host's name could not be resolved: the request that comes to nothing by it, as `take` would give it.
+
+        None when there is none any more.
+        """
+        host = self._hosts[name]
+        host.naming = False
+        return self._give_out(host, now) if host.window else None
+
+    def _give_out(self, host: Host, now: float) -> Request:
+        request = host.window.popleft()
+        self.windowed -= 1
+        host.taken += 1
+        self.under_way += 1
+        if host.address is not None:
+            host.address.busy += 1
+        if 2 * len(host.window) <= _WINDOW * host.slots:
+            self.hungry.add(host.name)
+        self._place(host, now)
+        return replace(request, addresses=host.addresses) if host.addresses else request
 
     def started(self, name: str, now: float) -> None:
         """A request of the host is on its way: the delay to the next one runs from here."""
@@ -196,7 +249,7 @@ class Hosts:
         """A request that had started has ended, however it ended."""
         host = self._hosts[answer.host]
         host.busy -= 1
-        self.under_way -= 1
+        self._leave(host, now)
         host.took += (answer.elapsed - host.took) / 8
         host.pace.learn(answer, now)
         host.breaker.learn(answer, now, self._patience, self._jitter)
@@ -214,7 +267,7 @@ class Hosts:
         """A request that was taken will not be started."""
         host = self._hosts[request.host]
         host.taken -= 1
-        self.under_way -= 1
+        self._leave(host, now)
         self._place(host, now)
 
     def rest(self, name: str, until: float, reason: str) -> None:
@@ -269,14 +322,53 @@ class Hosts:
         host.last_start = now
         host.next_start = max(host.next_start, now + host.delay * (1.0 + self._jitter()))
 
-    def _place(self, host: Host, now: float) -> None:
+    def _lead(self, host: Host, addresses: Sequence[str], now: float) -> None:
+        """Take note of where a host's requests go from now on; those under way are counted there too."""
+        if addresses == host.addresses:
+            return
+        host.addresses = addresses
+        before, host.address = host.address, self._addresses.of(addresses[0] if addresses else _literal(host.name))
+        if host.address is not before:
+            if host.address is not None:
+                host.address.busy += host.under_way
+            if before is not None:
+                before.busy -= host.under_way
+                self._let_in(before, now)
+
+    def _leave(self, host: Host, now: float) -> None:
+        """A request of the host is no longer under way."""
+        self.under_way -= 1
+        if host.address is not None:
+            host.address.busy -= 1
+            self._let_in(host.address, now)
+
+    def _let_in(self, address: Address[Host] | None, now: float) -> None:
+        """While an address has a place, the host that has waited longest for it is the next of all, as it was before.
+
+        To be called when a place is free that the host which might have taken it does not take.
+        """
+        while address is not None and address.line and address.free(address.line[0].slots):
+            host = address.line.popleft()
+            host.placed = host.in_line = False
+            self._place(host, now, first=True)
+            if host.placed and host.next_start <= now:
+                return
+
+    def _place(self, host: Host, now: float, *, first: bool = False) -> None:
         if host.placed or not host.window or not host.may_take:
             return
         host.placed = True
         if host.next_start > now:
             heapq.heappush(self._resting, (host.next_start, next(self._order), host))
+        elif first:
+            self._ready.appendleft(host)
         else:
             self._ready.append(host)
+
+
+def _literal(host: str) -> str:
+    """The IP address that stands in a host's name instead of one."""
+    return host.rpartition(":")[0].strip("[]")
 
 
 def answer(host: str, came: Response | Failure | None, elapsed: float) -> Answer:

@@ -211,6 +211,28 @@ def loopback() -> Kind[str]:
     return Kind(allowed, "ADDRESS", read)
 
 
+def place(port: int) -> Kind[str]:
+    """An IP address with a port, or without one where `port` is meant; the value has both, IPv6 in brackets."""
+    allowed = f"an IP address such as 192.0.2.1, 192.0.2.1:{port}, 2001:db8::1 or [2001:db8::1]:{port}"
+
+    def read(value: object) -> str:
+        try:
+            return _place(str(value), port)
+        except ValueError as error:
+            raise ValueError(allowed) from error
+
+    return Kind(allowed, "ADDRESS", read)
+
+
+def _place(text: str, port: int) -> str:
+    match = re.fullmatch(r"(?:\[([^\]]+)\]|([^:]+))(?::([0-9]{1,5}))?", text)  # else IPv6 without brackets
+    address = ipaddress.ip_address(match[1] or match[2] if match else text)
+    number = int(match[3] or port) if match else port
+    if not 0 < number <= 65_535 or "%" in str(address):
+        raise ValueError(text)
+    return f"[{address}]:{number}" if address.version == 6 else f"{address}:{number}"
+
+
 def optional(kind: Kind[T], word: str = "none") -> Kind[T | None]:
     """Another kind, or the word that stands for None."""
     return Kind(

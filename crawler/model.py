@@ -46,6 +46,7 @@ class Request:
     hops: int = 0  # redirects in a row that led here
     rank: int = 0  # in the frontier's order: of a host's URLs those of the smallest come first
     before: Visit | None = None  # the last visit, in a recrawl; None in a first crawl
+    addresses: Sequence[str] = ()  # IPv4 and IPv6, to which the host's name leads; empty when it is one itself
 
 
 @dataclass(slots=True, frozen=True)

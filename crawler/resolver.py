@@ -218,7 +218,9 @@ def _given(name: str) -> tuple[str, ...] | None:
     """The addresses that no server has to be asked for: of an address, and of what is always this machine."""
     if name.rstrip(".").rpartition(".")[2] == "localhost":  # RFC 6761, 6.3
         return _LOOPBACK
+    literal = name.strip("[]")
     try:
-        return (str(ip_address(name.strip("[]"))),)
+        ip_address(literal)
     except ValueError:
         return None
+    return (literal,)

@@ -20,6 +20,7 @@ from crawler.kinds import (
     many,
     optional,
     path,
+    place,
     regex,
     seconds,
     size,
@@ -146,6 +147,13 @@ class Settings:
     per_host: int = setting(
         4, integer(1, 20_000), "requests under way at once to one host", group="Pace", unit="requests"
     )
+    per_address: int | None = setting(
+        8,
+        optional(integer(1, 20_000)),
+        "requests under way at once to one IP address, of all its hosts; never fewer than --per-host",
+        group="Pace",
+        unit="requests",
+    )
     delay: float = setting(
         0.25,
         seconds(0, 86_400),
@@ -206,6 +214,9 @@ class Settings:
     )
     connect_timeout: float = setting(
         10, seconds(0.1, 3_600), "longest time to connect", group="Fetching", unit="seconds"
+    )
+    dns_server: tuple[str, ...] = setting(
+        (), many(place(53)), "a name server to ask instead of the system's", group="Fetching"
     )
     max_body: int = setting(
         10_000_000,

@@ -37,6 +37,11 @@ class Figures:
     asleep: int  # hosts with URLs in their windows that do not answer, and are asked seldom
     asleep_urls: int
     silent: str | None  # the one of them with most URLs: why, and what happens when
+    naming: int  # hosts whose names are being resolved
+    named: str | None  # one of them
+    crowded: int  # hosts with URLs in their windows whose IP address is busy with other hosts
+    crowded_urls: int
+    crowd: str | None  # the address of one of them, and why: "192.0.2.7 is busy: ..."
     robots: int  # hosts that wait for their robots.txt
     unheard: str | None  # one of them that could not be had, and why
     later: float | None  # seconds until the next URL that waits for another attempt
@@ -77,6 +82,13 @@ def judge(figures: Figures) -> Verdict:
             f"Silent hosts: {_count(f.asleep, 'host')} {'does' if f.asleep == 1 else 'do'} not answer, most URLs "
             f"waiting for {f.silent}; a shorter --host-wait would give up sooner.",
         )
+    if f.crowded_urls > max(f.full_urls, f.resting_urls):
+        wait = "host waits" if f.crowded == 1 else "hosts wait"
+        return Verdict(
+            "address",
+            f"Shared addresses: {f.crowded:,} {wait} for an IP address, such as {f.crowd}; a larger --per-address "
+            "would help, where the server can bear it.",
+        )
     if f.full_urls > f.resting_urls:
         all_slots = "has all its slots" if f.full == 1 else "have all their slots"
         return Verdict(
@@ -92,6 +104,12 @@ def judge(figures: Figures) -> Verdict:
             "politeness",
             f"Politeness: {f.resting:,} {rest} between requests{pace}; most URLs wait for {f.longest}: {change} "
             "would help.",
+        )
+    if f.naming:
+        return Verdict(
+            "dns",
+            f"Names that do not resolve, or not yet: {_count(f.naming, 'host')}, such as {f.named}; only a quicker "
+            "name server would help.",
         )
     if f.robots:
         return Verdict(

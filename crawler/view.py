@@ -68,10 +68,13 @@ class View:
         def urls(host: Host) -> int:
             return waiting.get(host.name, 0) + len(host.window)
 
-        held = [host for host in self._hosts if host.held]
-        open_ = [host for host in self._hosts if host.window and not host.held]
+        naming = [host for host in self._hosts if host.naming]
+        held = [host for host in self._hosts if host.held and not host.naming]
+        open_ = [host for host in self._hosts if host.window and not host.held and not host.naming]
         asleep = [host for host in open_ if host.breaker.open]
         awake = [host for host in open_ if not host.breaker.open]
+        crowded = [host for host in awake if host.in_line]
+        awake = [host for host in awake if not host.in_line]
         full = [host for host in awake if not host.may_take]
         resting = [host for host in awake if host.may_take and host.next_start > now]
         longest, fullest = max(resting, key=urls, default=None), max(full, key=urls, default=None)
@@ -103,6 +106,11 @@ class View:
             asleep=len(asleep),
             asleep_urls=sum(map(urls, asleep)),
             silent=f"{silent.name} ({_why(silent, now)}{self._given_up_at(silent, now)})" if silent else None,
+            naming=len(naming),
+            named=naming[0].name if naming else None,
+            crowded=len(crowded),
+            crowded_urls=sum(map(urls, crowded)),
+            crowd=_crowd(crowded[0]) if crowded else None,
             robots=len(held),
             unheard=f"{unheard.name}: {_why(unheard, now)}" if unheard else None,
             later=None if due is None else due - time.time(),
@@ -218,11 +226,22 @@ def _state(host: Host, now: float) -> str:
     """Why a host waits, or has the pace that it has, for the table of hosts."""
     if host.given_up is not None:
         return f"given up: {REASONS[host.given_up].sentence}"
+    if host.naming:
+        return "its name is being resolved"
     if host.breaker.open:
         return _why(host, now)
+    if host.in_line:
+        return f"its address {_crowd(host)}"
     if host.held and not host.rest:
         return "waits for its robots.txt"
     return host.rest or host.reason
+
+
+def _crowd(host: Host) -> str:
+    """What the address that a host waits for is busy with."""
+    assert host.address is not None  # it stands in its line
+    busy = host.address.busy
+    return f"{host.address.ip} is busy: {busy} request{'s' * (busy != 1)} at once, with other hosts"
 
 
 def _why(host: Host, now: float) -> str:

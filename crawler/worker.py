@@ -84,8 +84,12 @@ class Workers:
         self._politeness.started(request.host)
         began = time.monotonic()
         try:
-            sent = partial(self._politeness.sent, request.host)
-            outcome.response = await self._fetcher.fetch(request.url, sent=sent, before=request.before)  # no redirect
+            outcome.response = await self._fetcher.fetch(  # one request, no redirect followed
+                request.url,
+                addresses=request.addresses,
+                sent=partial(self._politeness.sent, request.host),
+                before=request.before,
+            )
         except FetchError as error:
             outcome.failure = error.failure
         finally:

@@ -48,6 +48,7 @@ class Site:
         self.most_busy: dict[str, int] = {}
         self.watch: Callable[[Arrival], None] = lambda arrival: None
         self.port = 0
+        self.address = "127.0.0.1"
         self._port_keeper: socket.socket | None = None  # never listens
         self._server: asyncio.Server
         self._tasks: set[asyncio.Task[None]] = set()
@@ -119,10 +120,10 @@ class Site:
 
     async def up(self) -> None:
         """Listen, at the port of the last time if there was one."""
-        listening = _bound(self.port)
+        listening = _bound(self.port, self.address)
         if self._port_keeper is None:
             self.port = listening.getsockname()[1]
-            self._port_keeper = _bound(self.port)
+            self._port_keeper = _bound(self.port, self.address)
         self._server = await asyncio.start_server(self._accept, sock=listening)
 
     async def down(self) -> None:
@@ -154,18 +155,19 @@ def _lateness(writer: asyncio.StreamWriter) -> float:
     return milliseconds / 1000
 
 
-def _bound(port: int) -> socket.socket:
+def _bound(port: int, address: str) -> socket.socket:
     """A socket at this port, beside others that do not listen; 0 is any free one."""
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    bound.bind(("127.0.0.1", port))
+    bound.bind((address, port))
     return bound
 
 
 @contextlib.asynccontextmanager
-async def served() -> AsyncIterator[Site]:
+async def served(address: str = "127.0.0.1") -> AsyncIterator[Site]:
     """A site at a free port."""
     site = Site()
+    site.address = address
     await site.up()
     try:
         yield site

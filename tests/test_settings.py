@@ -113,6 +113,14 @@ def test_an_unknown_flag_is_named_with_the_nearest(home: Path, flag: str, messag
         ("--store=jsonl,xml", "--store=jsonl,xml: must be jsonl"),
         ("--store=", "--store=: must be at least 1 of: jsonl"),
         ("--frontier=redis", "--frontier=redis: must be sqlite or memory"),
+        *(
+            (
+                f"--dns-server={value}",
+                f"--dns-server={value}: must be an IP address such as "
+                "192.0.2.1, 192.0.2.1:53, 2001:db8::1 or [2001:db8::1]:53",
+            )
+            for value in ("ns.example", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2", "[::1", "fe80::1%eth0", "1,2")
+        ),
         ("--port=65536", "--port=65536: must be a whole number from 0 to 65535, or off"),
         (
             "--max-body=10 apples",
@@ -177,6 +185,20 @@ def test_of_a_flag_given_twice_the_last_one_holds(home: Path) -> None:
 )
 def test_sizes_are_decimal_or_with_an_i_binary(home: Path, size: str, number: int) -> None:
     assert load([f"--max-body={size}"], home).max_body == number
+
+
+@pytest.mark.parametrize(
+    ("given", "server"),
+    [
+        ("192.0.2.1", "192.0.2.1:53"),
+        ("192.0.2.1:5353", "192.0.2.1:5353"),
+        ("2001:db8::1", "[2001:db8::1]:53"),
+        ("[2001:db8::1]", "[2001:db8::1]:53"),
+        ("[2001:DB8::1]:5353", "[2001:db8::1]:5353"),
+    ],
+)
+def test_name_servers_have_a_port(home: Path, given: str, server: str) -> None:
+    assert load([f"--dns-server={given}", "--dns-server=127.0.0.1"], home).dns_server == (server, "127.0.0.1:53")
 
 
 def test_headers_are_pairs(home: Path) -> None:
