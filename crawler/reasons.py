@@ -32,7 +32,7 @@ _TABLE = (
     Reason("bad_response", "the answer is not HTTP as its standard says", "failed"),
     Reason("bad_encoding", "the body could not be decoded as its Content-Encoding says", "failed"),
     Reason("unread", "the page was answered, but took too long to parse", "failed"),
-    Reason("cut", "the page was read only in part: it has more links than any page for people", "failed"),
+    Reason("cut", "the page was read only in part: no page for people has so many links or is so deep", "failed"),
     Reason("hook", "the page was answered, but the functions of --hook failed at it", "failed"),
     Reason("bad_url", "the fetcher cannot ask for such a URL", "failed"),
     Reason("crashed", "the processes that fetched it crashed, one after the other", "failed"),

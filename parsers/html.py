@@ -4,7 +4,6 @@ Links are what a browser that runs no scripts would list: those in `<noscript>` 
 none (its content is no part of the document until a script copies it).
 """
 
-import logging
 import threading
 from collections.abc import Iterable
 
@@ -16,10 +15,10 @@ from parsers.discovery import Finds
 from parsers.page import Page, Response
 from parsers.text import main_text
 
-log = logging.getLogger(__name__)
-
 MOST_LINKS = 50_000
 """Links of a page that are read: as many as a sitemap may have (sitemaps.org). A hostile page has ten times more."""
+DEEPEST = 2048
+"""Elements in each other that libxml2 reads with huge_tree; without it, 255."""
 _ANSWERS = range(200, 300)  # statuses of pages that are what they were asked for
 _NOFOLLOW = frozenset({"nofollow", "ugc", "sponsored"})
 """What in a link's rel asks not to follow it (https://developers.google.com/search/docs/crawling-indexing/qualify-outbound-links)."""
@@ -29,7 +28,6 @@ class _Own(threading.local):
     """A parser for each thread: a shared one would hold a lock while it parses."""
 
     def __init__(self) -> None:
-        # huge_tree moves the depth at which libxml2 stops reading from 255 to 2,048 elements.
         self.parser = etree.HTMLParser(
             encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True, collect_ids=False
         )
@@ -46,9 +44,11 @@ def parse(response: Response, finds: Finds) -> Page:
     Never fails on what the web sends: rubbish is an empty page.
     """
     _, label = mime.content_type(response.headers.get("content-type"))
-    encoding = charset.of_html(response.body, label)
+    encoding = charset.of_html(response.body, label, response.url)
     page = Page(charset=encoding)
-    root = _tree(response, encoding)
+    root, cut = _tree(response.body, encoding)
+    if cut:
+        page.problem = f"cut: elements lie more than {DEEPEST:,} deep in each other; what follows was not read"
     if root is not None:
         etree.strip_elements(root, "template", with_tail=False)
         base = _base(root, response.url)
@@ -80,28 +80,29 @@ def parse(response: Response, finds: Finds) -> Page:
 def root(response: Response) -> Element | None:
     """The root element of an HTML page, all in it; None when the body holds nothing that could be one."""
     _, label = mime.content_type(response.headers.get("content-type"))
-    return _tree(response, charset.of_html(response.body, label))
+    tree, _ = _tree(response.body, charset.of_html(response.body, label, response.url))
+    return tree
 
 
-def _tree(response: Response, encoding: str) -> Element | None:
-    """The root element; None when the body holds nothing that could be one."""
-    body = response.body
+def _tree(body: bytes, encoding: str) -> tuple[Element | None, bool]:
+    """The root element, None when the body holds nothing that could be one; and whether libxml2 has cut the tree."""
     if encoding != "utf-8":
         body = charset.decode(body, encoding).encode()
     try:
         root = etree.fromstring(body, _own.parser)
     except etree.LxmlError:  # older libxml2 raises for an empty document where newer gives no root
-        return None
-    if any(entry.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for entry in _own.parser.error_log):
-        log.warning("%s: elements lie too deep in each other; the page was read only up to there", response.url)
-    return root
+        return None, False
+    if root is not None:
+        for late in list(root.itersiblings()):  # what stands behind </html>
+            root.append(late)
+    return root, any(entry.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for entry in _own.parser.error_log)
 
 
 def _base(root: Element, url: str) -> str:
     """What links are relative to: the first base element with an href holds, or none if that is unusable."""
     for base in root.iter("base"):
         href = base.get("href")
-        if href is not None:
+        if href is not None and next(base.iterancestors("svg"), None) is None:
             return next(iter(urls.join(url, [href])), url)
     return url
 

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import http.server
-import logging
 import os
 import queue
 import threading
@@ -245,11 +244,11 @@ async def test_deep_pages_are_read_to_their_end(depth: int) -> None:
     assert len((await read("<div>" * depth + "<a href=x>")).links) == 1
 
 
-async def test_deeper_pages_are_cut_and_it_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        page = await read("<a href=first></a>" + "<div>" * 100_000 + "<a href=last>")
-    assert page.links == ["http://example.com/dir/first"]
-    assert URL in caplog.text
+async def test_deeper_pages_are_cut_and_it_is_said() -> None:
+    page = await read("<title>t</title><a href=first></a>" + "<div>" * 100_000 + "<a href=last>")
+    assert (page.title, page.links) == ("t", ["http://example.com/dir/first"])
+    assert page.problem == "cut: elements lie more than 2,048 deep in each other; what follows was not read"
+    assert (await read("<a href=next>")).problem is None
 
 
 async def test_large_pages_are_read_beside_the_loop() -> None:
