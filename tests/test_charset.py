@@ -42,7 +42,7 @@ URL = "http://example.com/"
         (b"<meta http-equiv=Content-Type content='x charset charset = big5;'>", None, "big5"),
         (b"<meta http-equiv='Content-Type ' content='text/html; charset=big5'>", None, "utf-8"),
         (b"<meta http-equiv=Content-Style-Type content='text/html; charset=big5'>", None, "utf-8"),
-        (b"<meta http-equiv=Content-Type content='text/html; charset=big5\"'>", None, "utf-8"),
+        (b"<meta http-equiv=Content-Type content='text/html; charset=big5\"'>", None, "big5"),  # as Chromium has it
         (b'<meta http-equiv=Content-Type content="text/html; charset=\'big5">', None, "utf-8"),
         (b"<p title='x>\n<meta charset=big5>\n<p>'><meta charset=koi8-r>", None, "koi8-r"),
         (b"<metacharset=big5>", None, "utf-8"),

@@ -3,10 +3,15 @@
 Of white space in titles a browser keeps what is not ASCII's; a record does not (see `Page.title`).
 """
 
+from pathlib import Path
+
+import pytest
 from playwright.async_api import Browser
 
 import parsers
 from parsers.page import Page, Response
+from tests.crawling import crawl
+from tests.languages import SAID
 from tests.site import Site
 
 HEADERS = {"content-type": "text/html; charset=utf-8"}
@@ -169,3 +174,28 @@ async def test_odd_pages_read_as_in_a_browser(browser: Browser, site: Site) -> N
 
 async def read(url: str, body: bytes) -> Page:
     return await parsers.parse(Response(url, 200, HEADERS, body, 0.1))
+
+
+@pytest.mark.usefixtures("processes")
+async def test_the_record_says_that_a_page_was_cut(site: Site, job: Path) -> None:
+    """And all that was read of it is there, and followed."""
+    deep = b"<title>Deep</title><a href=/next>1</a>" + b"<div>" * 3000 + b"<a href=/lost>2</a>"
+    site.raw("/deep", deep, headers=HEADERS)
+    site.page("/next")
+    run = await crawl(job, site.url("/deep"))
+    record = run.by_url[site.url("/deep")]
+    assert record["error"] == "cut: elements lie more than 2,048 deep in each other; what follows was not read"
+    assert (record["title"], record["links"]) == ("Deep", [site.url("/next")])
+    assert site.url("/next") in run.by_url
+
+
+@pytest.mark.usefixtures("processes")
+async def test_pages_of_many_encodings_are_recorded_in_their_letters(site: Site, job: Path) -> None:
+    for name, (_, sentence) in SAID.items():
+        body = f"<meta charset={name}><title>{sentence}</title>".encode({"windows-874": "cp874"}.get(name, name))
+        site.raw(f"/{name}", body, headers={"content-type": "text/html"})
+    site.page("/", *SAID)
+    run = await crawl(job, site.url("/"))
+    for name, (_, sentence) in SAID.items():
+        record = run.by_url[site.url(f"/{name}")]
+        assert (record["charset"], record["title"]) == (name, sentence)
