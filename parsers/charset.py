@@ -13,7 +13,7 @@ from parsers.encodings import decode, named
 __all__ = ["decode", "named", "of_html"]
 
 _PRESCANNED = 1024  # bytes in which the standard looks for a meta
-_LATE = 65_536  # bytes in which one is looked for that comes too late, since browsers then begin anew
+_LATE = 16_384  # bytes in which one is looked for that comes too late, since browsers then begin anew
 _GUESSED = 16_384
 """Bytes, from the first on that are no UTF-8, by which is guessed what names no encoding: 5 ms at most."""
 

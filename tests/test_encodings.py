@@ -1,5 +1,6 @@
 """Labels mean, and bytes read as, what the WHATWG's Encoding standard says; a browser is the judge."""
 
+import time
 from encodings.aliases import aliases
 
 import pytest
@@ -152,6 +153,16 @@ def test_a_broken_pair_swallows_no_tag(name: str) -> None:
 @pytest.mark.parametrize("name", ["windows-1253", "utf-8", "utf-16le", *WIDE])
 def test_what_cannot_be_decoded_is_replaced(name: str) -> None:
     assert "\ufffd" in encodings.decode(b"\xff\xff\xff\xd8", name)
+
+
+@pytest.mark.parametrize("name", WIDE)
+@pytest.mark.parametrize("piece", [b"\xff", b"\x81<", b"\xfd\xfd", b"\xfe\xb0"])
+def test_rubbish_is_read_in_no_time(name: str, piece: bytes) -> None:
+    """A megabyte took seconds once; the bound is wide, for slow machines. What follows can still be read."""
+    start = time.process_time()
+    text = encodings.decode(b"\xff" + piece * (1_000_000 // len(piece)) + b"<a href=x>", name)
+    assert time.process_time() - start < 10
+    assert text.endswith("a href=x>")
 
 
 @given(st.binary(), st.sampled_from(NAMES))
