@@ -13,6 +13,9 @@ crawled: answered, with any status; failed: given up without an answer; refused:
 Order = Literal["breadth", "depth", "priority"]
 """Which URLs of a host come first, once its seeds have: those nearest to a seed, the deepest, or the most important."""
 
+LAST_PRIORITY = 0.0
+"""Of a URL that is to be asked for only when no other of its host waits."""
+
 USUAL_PRIORITY = 0.5
 """Of a URL for which nobody names another. Priorities go from 0.0 to 1.0, with this default, as sitemaps.org has them:
 https://www.sitemaps.org/protocol.html, <priority>."""

@@ -95,7 +95,7 @@ async def test_of_two_addresses_found_at_the_same_time_the_first_one_holds(
 class Broken(MemoryFrontier):
     """Has a bug in what a batch needs."""
 
-    async def finish(self, finished: Sequence[Finished], positions: Mapping[str, int]) -> None:
+    async def finish(self, finished: Sequence[Finished], positions: Mapping[str, int]) -> list[tuple[int, str]]:
         raise ZeroDivisionError
 
 

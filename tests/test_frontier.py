@@ -112,6 +112,27 @@ async def test_the_chain_of_a_url_leads_from_its_seed_to_its_parent(frontier: Fr
     assert await frontier.chain(a("never seen")[0]) == []
 
 
+async def test_what_is_new_is_told_with_the_page_that_led_to_it(frontier: Frontier) -> None:
+    await frontier.add(Found(a("known", "seed"), 0))
+    known, seed = await claim_all(frontier)
+    ways = [Found([*a("x", "known"), *b("y")], 1, seed.id), Found(a("z"), 1, seed.id, refused="robots")]
+    other = Found([*a("x", "w", "w")], 1, known.id)
+    new = await frontier.finish([crawled(seed, *ways), crawled(known, other)], {})
+    x, y, z, w = *a("x"), *b("y"), *a("z", "w")
+    assert sorted(new) == sorted([(seed.id, x), (seed.id, y), (seed.id, z), (known.id, w)])
+    again = [request for request in await claim_all(frontier) if request.url == x]
+    assert await frontier.finish([crawled(again[0], Found([x, w], 2, again[0].id))], {}) == []
+
+
+async def test_what_a_rule_refused_waits_again_once_the_rule_is_off(frontier: Frontier) -> None:
+    await frontier.add(Found(a(1), 1, refused="calendar"))
+    await frontier.add(Found(a(2), 1, refused="facets"))
+    assert await frontier.readmit("calendar", 3) == 0, "it is no budget"
+    assert await frontier.readmit("calendar", None) == 1
+    assert [request.url for request in await claim_all(frontier)] == a(1)
+    assert frontier.refusals() == {"facets": 1}
+
+
 async def test_pages_are_those_with_a_record(frontier: Frontier) -> None:
     await frontier.add(Found([*a(1, 2), *b(1, 2)], 0))
     one, two, three, _ = await claim_all(frontier)

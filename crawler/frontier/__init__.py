@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from crawler.model import Change, Finished, Found, Order, Request, State
-from crawler.reasons import GivenUp
 
 FRONTIERS = {
     "sqlite": "crawler.frontier.sqlite:SqliteFrontier",
@@ -125,12 +124,12 @@ class Frontier(Reader, Protocol):
         A refused finding changes nothing about a known URL.
         """
 
-    async def readmit(self, reason: Budget | GivenUp, most: int | None = None) -> int:
+    async def readmit(self, reason: str, most: int | None = None) -> int:
         """In one transaction: let URLs wait that were refused for this reason, and say how many it lets in now.
 
         `most` is a budget's present size, None for no limit: URLs of at most such a depth or so many hops, or all of
-        a host that has, and is owed, fewer pages. Of hosts that were given up all wait again. ValueError while a URL is
-        in hand: it belongs to the start of a run. Raises FrontierError.
+        a host that has, and is owed, fewer pages. Of other reasons, of hosts that were given up or of traps, it is None
+        and all wait again. ValueError while a URL is in hand: it belongs to the start of a run. Raises FrontierError.
         """
 
     async def claim(self, wants: Mapping[str, int], now: float) -> list[Request]:
@@ -139,8 +138,11 @@ class Frontier(Reader, Protocol):
         A `now` smaller than an earlier one is taken as that one: what is due stays due. Raises FrontierError.
         """
 
-    async def finish(self, finished: Sequence[Finished], positions: Mapping[str, int]) -> None:
+    async def finish(self, finished: Sequence[Finished], positions: Mapping[str, int]) -> list[tuple[int, str]]:
         """In one transaction: settle URLs in hand, add what they led to, and note how far each store had got.
+
+        Gives the URLs that were new, each with the number of the page that led to it (see `Found.parent`), the first if
+        several did.
 
         `positions` holds only stores that moved; a `visit` takes the place of what was kept of the URL. Either all of
         this is kept or, after an error or a kill, none of it.

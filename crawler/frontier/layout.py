@@ -22,12 +22,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from crawler.frontier import REVOCABLE, Budget, FrontierError, Known, visits
+from crawler.frontier import REVOCABLE, FrontierError, Known, visits
 from crawler.frontier.index import Added, Index, Nearer, New
 from crawler.frontier.membership import NEAREST
 from crawler.frontier.order import USUAL, in_order, rank, tenths
 from crawler.model import Finished, Found, Request, State
-from crawler.reasons import GivenUp
 from parsers.urls import host as host_of
 
 _CODES: dict[State, int] = {"waiting": 0, "in_hand": 1, "crawled": 2, "failed": 3, "refused": 4}
@@ -89,7 +88,8 @@ UPDATE fates SET state = 0, reason = NULL
 WHERE state = 4 AND reason = :reason AND (
     SELECT CASE :reason WHEN 'max_depth' THEN :most IS NULL OR depth <= :most
                         WHEN 'max_redirects' THEN :most IS NULL OR hops <= :most
-                        WHEN 'max_host_pages' THEN host IN (SELECT value FROM json_each(:hosts)) ELSE true END
+                        WHEN 'max_host_pages' THEN host IN (SELECT value FROM json_each(:hosts))
+                        ELSE :most IS NULL END
     FROM urls WHERE urls.id = fates.id
 )
 """
@@ -313,7 +313,7 @@ def drop(db: sqlite3.Connection, index: Index, host: str, reason: str) -> list[i
     return dropped
 
 
-def readmit(db: sqlite3.Connection, reason: Budget | GivenUp, most: int | None, hosts: list[int]) -> int:
+def readmit(db: sqlite3.Connection, reason: str, most: int | None, hosts: list[int]) -> int:
     """Let URLs wait that were refused for it, as the contract says; how many. `hosts`: those with room for more.
 
     The index is not told: whoever calls this makes it anew.

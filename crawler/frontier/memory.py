@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import NoReturn, Self
 
 from crawler.changes import has_content
-from crawler.frontier import REVOCABLE, Budget, FrontierError, Known
+from crawler.frontier import REVOCABLE, FrontierError, Known
 from crawler.frontier.order import in_order, rank, tenths, youngest_first
 from crawler.frontier.tally import Tallied, Tally
 from crawler.model import Finished, Found, Order, Request, State, Visit
-from crawler.reasons import GivenUp
 from parsers.urls import host
 
 _BREATH = 1000  # URLs that are gone through before the loop may do something else
@@ -142,7 +141,7 @@ class MemoryFrontier(Tallied):
                 taken.append(url)
         return taken
 
-    async def finish(self, finished: Sequence[Finished], positions: Mapping[str, int]) -> None:
+    async def finish(self, finished: Sequence[Finished], positions: Mapping[str, int]) -> list[tuple[int, str]]:
         self._tally.check_in_hand([item.id for item in finished])
         self._tally.settled(finished)
         for item in finished:
@@ -154,10 +153,12 @@ class MemoryFrontier(Tallied):
                     url.due = item.due
                 else:
                     self._queue(url)
+        known_before = len(self._urls)
         for item in finished:
             for found in item.found:
                 self._add(found)
         self._positions.update(positions)
+        return [(url.parent, url.url) for url in self._urls[known_before:] if url.parent is not None]
 
     async def release(self, ids: Sequence[int]) -> None:
         self._tally.check_in_hand(ids)
@@ -174,17 +175,19 @@ class MemoryFrontier(Tallied):
         self._tally.dropped(host, reason, len(fresh))
         return len(fresh)
 
-    async def readmit(self, reason: Budget | GivenUp, most: int | None = None) -> int:
+    async def readmit(self, reason: str, most: int | None = None) -> int:
         self._tally.check_nothing_in_hand()
         with_room = set(self._tally.with_room(most))
-        within: dict[Budget | GivenUp, Callable[[_Url], bool]] = {
+        within: dict[str, Callable[[_Url], bool]] = {
             "max_depth": lambda url: most is None or url.depth <= most,
             "max_redirects": lambda url: most is None or url.hops <= most,
             "max_host_pages": lambda url: url.host in with_room,
         }
-        let_in = within.get(reason)
         refused = [url for url in self._urls if url.state == "refused" and url.reason == reason]
-        refused = [url for url in refused if let_in is None or let_in(url)]
+        if reason in within:
+            refused = list(filter(within[reason], refused))
+        elif most is not None:
+            refused = []
         for url in refused:
             self._readmit(url, reason)
         return len(refused)

@@ -6,6 +6,8 @@ Seeds, and what they redirect to, have depth 0 and come first in every order. Th
 - depth: the deepest; among these, the youngest
 - priority: those of the highest priority; among these, those nearest to a seed; then the oldest
 
+URLs of the priority 0 come after all others in every order; among these, those nearest to a seed; then by age.
+
 A backend keeps the URLs of one rank together, and within them goes by age.
 """
 
@@ -16,6 +18,7 @@ from crawler.model import USUAL_PRIORITY, Order, Request
 
 _HIGHEST = 10  # tenths
 _DEEPEST = 1 << 32  # no chain of URLs is so long: they are numbered with 32 bits
+_LAST = (_HIGHEST + 2) * _DEEPEST
 
 
 def tenths(priority: float) -> int:
@@ -28,6 +31,8 @@ USUAL = tenths(USUAL_PRIORITY)
 
 def rank(order: Order, depth: int, tenths: int) -> int:
     """The rank of URLs of such a depth and priority: the smallest comes first."""
+    if depth and not tenths:
+        return _LAST + depth
     below = _HIGHEST - tenths
     if order == "breadth":
         return depth * (_HIGHEST + 1) + below

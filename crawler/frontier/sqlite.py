@@ -15,12 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
-from crawler.frontier import Budget, FrontierError, layout, loading, visits
+from crawler.frontier import FrontierError, layout, loading, visits
 from crawler.frontier.index import Added, Index
 from crawler.frontier.reading import Look, Reading, SqliteReader
 from crawler.frontier.tally import Tallied, Tally
 from crawler.model import Finished, Found, Order, Request
-from crawler.reasons import GivenUp
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection, Index], T]
@@ -95,7 +94,7 @@ class SqliteFrontier(Tallied, Reading):
 
         return await self._change(work, Index.claimed, counted)
 
-    async def finish(self, finished: Sequence[Finished], positions: Mapping[str, int]) -> None:
+    async def finish(self, finished: Sequence[Finished], positions: Mapping[str, int]) -> list[tuple[int, str]]:
         self._tally.check_in_hand([item.id for item in finished])
 
         def work(db: sqlite3.Connection, index: Index) -> Added:
@@ -113,7 +112,8 @@ class SqliteFrontier(Tallied, Reading):
             self._tally.settled(finished)
             self._count_added(added)
 
-        await self._change(work, kept, counted)
+        added = await self._change(work, kept, counted)
+        return [(new.parent, new.url) for new in added.new if new.parent is not None]
 
     async def release(self, ids: Sequence[int]) -> None:
         self._tally.check_in_hand(ids)
@@ -129,7 +129,7 @@ class SqliteFrontier(Tallied, Reading):
         )
         return len(dropped)
 
-    async def readmit(self, reason: Budget | GivenUp, most: int | None = None) -> int:
+    async def readmit(self, reason: str, most: int | None = None) -> int:
         self._tally.check_nothing_in_hand()
         hosts = self._tally.with_room(most)
 
