@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
+from benchmarks import mazes
 from benchmarks.pages import Writer
 from benchmarks.prose import PICTURES
 from benchmarks.sites import ROBOTS, Kind, Shape, Site
@@ -53,11 +54,16 @@ class Web:
         """Every URL that a crawl of the seeds must ask for, with the status of its answer.
 
         The crawl keeps to the seeds' hosts, obeys robots.txt, follows a[href] and redirects, and asks for a URL once.
-        ValueError when the calendar is endless.
+        ValueError when the web has no end.
         """
-        if self.shape.years is None:
-            raise ValueError("an endless calendar has no end to list")
-        kinds = [kind for kind in Kind if kind is not Kind.FORBIDDEN]
+        if self.shape.years is None or any(site.entrances for site in self._sites):
+            raise ValueError("a web with an endless calendar or a maze has no end to list")
+        return self.real(port)
+
+    def real(self, port: int) -> dict[str, int]:
+        """The same, of a web with traps: without the months of an endless calendar and all that lies in mazes."""
+        endless = {Kind.FORBIDDEN} | ({Kind.MONTH} if self.shape.years is None else set())
+        kinds = [kind for kind in Kind if kind not in endless]
         return {url: site.status(*page) for url, site, page in self._urls(port, kinds)}
 
     def forbidden(self, port: int) -> set[str]:
@@ -84,7 +90,22 @@ class Web:
             content_type, write = _FILES[path]
             body = write(site, f"http://{site.name}{port}").encode()
             return Answer(200, _headers(content_type, body, site.modified(Kind.HOME, 0)), body, site.delay)
+        if site.entrances and (maze := self._maze(site, path, port)) is not None:
+            return Answer(200, {"Content-Type": "text/html; charset=utf-8"}, maze, site.delay)
         return Answer(404, {"Content-Type": "text/plain"}, b"There is nothing here.\n", site.delay)
+
+    def _maze(self, site: Site, path: str, port: str) -> bytes | None:
+        """A page of a maze; None when there is none."""
+        if self.shape.growth and path.startswith(mazes.GROWTH):
+            return mazes.growth()
+        if self.shape.facets and path.partition("?")[0] == mazes.CATALOGUE:
+            items = [site.path(Kind.ARTICLE, number) for number in range(min(20, site.counts[Kind.ARTICLE]))]
+            return mazes.catalogue(path, self.shape.facets, items)
+        if self.shape.sessions and (plain := mazes.without_session(path)) is not None:
+            page = site.find(plain)
+            if page is not None and site.status(*page) == 200:
+                return mazes.with_session(self._writer.page(site, *page, port), path, f"{site.name}{port}")
+        return None
 
     def _answer(self, site: Site, kind: Kind, number: int, port: str) -> Answer:
         status = site.status(kind, number)

@@ -176,6 +176,7 @@ def _home(site: Site, number: int, link: _Links) -> Iterator[str]:
     newest = islice(site.all(Kind.ARTICLE), 5)
     yield f"<section><h2>Newest</h2><ul>{_items(link(*page) for page in newest)}</ul></section>\n"
     yield _carried(site, 0, link)
+    yield "".join([f'<p><a href="{path}">Even more</a></p>\n' for path in site.entrances])
 
 
 def _list(site: Site, number: int, link: _Links) -> Iterator[str]:

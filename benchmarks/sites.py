@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import TypeVar
 
+from benchmarks import mazes
 from benchmarks.prose import CHARACTERS, PLACES, SUBJECTS
 
 T = TypeVar("T", int, float)
@@ -37,6 +38,9 @@ class Shape:
     errors: float = _quantity(0.008, 0.0, 0.9, "share that always fails (500), of `pages`")
     duplicates: float = _quantity(0.04, 0.0, 0.9, "share that nearly repeats another page, of `pages`")
     forbidden: float = _quantity(0.04, 0.0, 10.0, "share that robots.txt forbids, beside `pages`")
+    facets: int = _quantity(0, 0, 8, "filters of the first host's endless catalogue, of 5 values each, in any order")
+    sessions: int = _quantity(0, 0, 1, "1: the first host has a copy of itself with a session id in every link")
+    growth: int = _quantity(0, 0, 1, "1: the first host has relative links that make paths grow without an end")
     years: int | None = _quantity(
         10, 0, 1_000, "of the first host's calendar, in place of up to half its pages; None: without an end"
     )
@@ -103,6 +107,7 @@ class Site:
         self.name = f"{self.character.name if index < len(CHARACTERS) else f'h{index + 1}'}.localhost"
         self.delay = shape.slow_latency if 0 < index == shape.hosts - 1 else shape.latency
         self.counts = self._count(shape)
+        self.entrances = mazes.entrances(shape.facets, shape.sessions, shape.growth) if not index else []
         self._lists = self.counts[Kind.LIST]
         self._article_path = self.character.article_path.format
         self.sections = self.character.sections[: self.counts[Kind.LIST]]

@@ -306,7 +306,7 @@ def message(answer: bytes) -> tuple[str, dict[str, str], bytes]:
 
 async def test_what_is_served_is_what_is_generated() -> None:
     """Also when no field has its default: each one is a flag of the program."""
-    shape = Shape(3, 9, 900, 50, 6_000, 70_000, 0.0, 0.001, 0.1, 0.1, 0.1, 0.1, 0.1, None)
+    shape = Shape(3, 9, 900, 50, 6_000, 70_000, 0.0, 0.001, 0.1, 0.1, 0.1, 0.1, 0.1, 3, 1, 1, None)
     web = Web(shape)
     async with serving(shape) as served:
         assert served.seeds == web.seeds(served.port)
@@ -508,3 +508,20 @@ async def test_a_wrong_flag_is_exit_2() -> None:
         program = [sys.executable, "-m", "benchmarks.web", flag]
         done = await asyncio.to_thread(subprocess.run, program, cwd=ROOT, capture_output=True, check=False)
         assert done.returncode == 2
+
+
+def test_mazes_have_no_end_and_are_no_real_pages() -> None:
+    """Filters in any order, a session id that is new on each page, and paths that grow; none of them by default."""
+    web = Web(Shape(hosts=1, pages=50, years=None, facets=3, sessions=1, growth=1))
+    home = f"http://news.localhost:{PORT}/"
+    real = web.real(PORT)
+    entrances = links(home, ask(web, home)) - real.keys() - web.forbidden(PORT)
+    for start in ("catalogue", "archive/all/", "?visit="):
+        (url,) = [entrance for entrance in entrances if entrance.startswith(home + start)]
+        seen = {url}
+        for _ in range(5):
+            url = max(links(url, ask(web, url)) - real.keys() - seen, key=len)
+            assert ask(web, url).status == 200
+            seen.add(url)
+    with pytest.raises(ValueError, match="no end"):
+        web.expected(PORT)
