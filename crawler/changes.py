@@ -64,6 +64,22 @@ def visit(outcome: Outcome) -> Visit | None:
     return now if before is None else replace(now, change=_change(before, now))
 
 
+def likeness(outcome: Outcome, visit: Visit | None) -> int | None:
+    """What the pages have in common that are the same but for sessions in their links: up to 64 bits.
+
+    None where there is no content that could be compared: an error, nothing, or a body that was not read. A redirect's
+    is its target.
+    """
+    page = outcome.page
+    if visit is None or visit.status is None or visit.status >= 400 or visit.digest is None or page is None:
+        return None
+    if page.redirect_to is not None:
+        return visit.digest
+    if not page.bytes or page.sha256 is None:
+        return None
+    return int(page.sha256[:16], 16) if page.likeness is None else page.likeness
+
+
 def has_content(visit: Visit) -> bool:
     """Did the visit bring content: an answer of 2xx with a body that was read and is not empty?"""
     status = visit.status

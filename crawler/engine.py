@@ -13,7 +13,7 @@ from tornado.queues import Queue
 from crawler.crew import Crew, CrewError, Rooms
 from crawler.explain import Explainer
 from crawler.fetcher import Fetcher
-from crawler.frontier import Budget, Frontier, FrontierError
+from crawler.frontier import Frontier, FrontierError
 from crawler.gate import ROBOTS, Gate
 from crawler.hook import Hook, Reading
 from crawler.hosts import Hosts
@@ -22,13 +22,14 @@ from crawler.ledger import Commit, Ledger, Troubles
 from crawler.model import Change, Found, Request
 from crawler.names import Names
 from crawler.pace import OWN_PACE, SECTION_PACE, Pace
-from crawler.reasons import GIVEN_UP, GivenUp
+from crawler.reasons import GIVEN_UP
 from crawler.resolver import Resolver
 from crawler.robots import Robots
 from crawler.scheduler import Hands, Scheduler
 from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.stats import RunState, Stats
+from crawler.traps import TRAPS, Traps
 from crawler.view import View
 from crawler.worker import Workers
 from parsers import parse
@@ -73,10 +74,13 @@ class Engine:
             longest_rest=settings.max_retry_after,
         )
         self._scope = Scope(settings, seeds)
-        self._commit = Commit(frontier, self._stats)
+        traps = Traps(settings.traps)
+        self._commit = Commit(frontier, self._stats, traps)
         self._troubles = Troubles()
         self._ledger = Ledger(self._commit, settings.retries)  # with a crew: of what is refused
-        self._gate = Gate(settings, self._hosts, Robots(settings.product), fetcher, frontier, self._ledger)
+        self._gate = Gate(
+            settings, self._hosts, Robots(settings.product), fetcher, frontier, self._ledger, self._scope, traps
+        )
         self._scheduler = Scheduler(settings, frontier, self._hosts, self._gate, self._queue, self._troubles)
         self._gate.opened = self._scheduler.wake
         resolver = Resolver(settings.dns_server, deadline=settings.connect_timeout)
@@ -175,12 +179,13 @@ class Engine:
         return f"recrawl-{self.recrawl}" if self.recrawl else PAGES
 
     async def _readmit(self) -> None:
-        """Let wait what was refused in an earlier run for budgets that are larger now, or with hosts given up."""
-        now: dict[Budget | GivenUp, int | None] = {
+        """Let wait what an earlier run refused: with hosts given up, for budgets now larger, rules of traps now off."""
+        now: dict[str, int | None] = {
             **dict.fromkeys(GIVEN_UP),
             "max_depth": self._settings.max_depth,
             "max_redirects": self._settings.max_redirects,
             "max_host_pages": self._settings.max_host_pages,
+            **dict.fromkeys(set(TRAPS) - set(self._settings.traps)),
         }
         for reason, most in now.items():
             if reason in self._frontier.refusals() and (count := await self._frontier.readmit(reason, most)):

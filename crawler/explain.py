@@ -6,7 +6,7 @@ It only looks: nothing is asked of the network, and nothing is changed.
 import asyncio
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -16,6 +16,7 @@ from crawler.reasons import GIVEN_UP, REASONS
 from crawler.robots import KEPT, Rules, from_note
 from crawler.scope import Scope
 from crawler.settings import Settings
+from crawler.traps import refusal
 from parsers import urls
 
 _LARGE = 10_000  # characters: a larger robots.txt is parsed in a thread
@@ -57,6 +58,10 @@ class Explainer:
         """Explain a URL in any spelling. Raises ValueError, in words, for what is no http(s) URL; FrontierError."""
         url = urls.normalise(url)
         known = await self._frontier.why(url)
+        if known is None and url not in self._seeds and (followed := self._scope.followed(url)) != url:
+            explained = await self.explain(followed)
+            spelling = "Links are followed in this spelling, without parameters of --strip-params."
+            return replace(explained, sentences=[spelling, *explained.sentences])
         if known is None:
             reason, outlook = await self._outlook(url, known)
             return Explanation(url, "unknown", reason, ["This crawl does not know it yet.", *outlook], [], 0, None)
@@ -77,11 +82,14 @@ class Explainer:
         lines: list[str] = []
         if known is None and url in self._seeds:
             lines.append("It is a seed, which the next start adds.")
-        elif known is None and (refusal := self._scope.refusal(url)):
-            return refusal, [f"A link to it would not be followed: {_because(refusal)}."]
+        elif known is None and (outside := self._scope.refusal(url)):
+            return outside, [f"A link to it would not be followed: {_because(outside)}."]
         elif known is None:
             lines.append(self._conditions(url))
         reason = None
+        asked = known is not None and (known.attempts or not known.depth)
+        if not asked and url not in self._seeds and (trap := refusal(url, self._settings.traps)):
+            return trap, [*lines, f"It would not be asked for: {_because(trap)}."]
         if self._settings.of(urls.host(url)).robots == "obey":
             reason, line = await self._robots(url)
             lines.append(line)

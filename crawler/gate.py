@@ -1,4 +1,4 @@
-"""The gate: a request comes into its host's window only when the origin's robots.txt allows it.
+"""The gate: a request comes into its host's window only when it is no trap, and the origin's robots.txt allows it.
 
 The robots.txt of an origin that is met first is fetched as a turn of the host's own, and so is each redirect from
 there, so politeness holds for them too. What was claimed of that host waits at the gate, holding no worker.
@@ -16,10 +16,12 @@ from crawler.fetcher import Fetcher, FetchError
 from crawler.frontier import Frontier, FrontierError
 from crawler.hosts import Hosts, answer
 from crawler.ledger import Ledger
-from crawler.model import Failure, Request
+from crawler.model import Failure, Found, Request
 from crawler.reasons import REASONS
 from crawler.robots import HOPS, MOST, Robots, Rules, from_note, reading, to_note
+from crawler.scope import Scope
 from crawler.settings import Settings
+from crawler.traps import Traps
 from parsers import parse, urls
 from parsers.page import Response
 
@@ -45,7 +47,15 @@ class Gate:
     """Lets claimed requests through to politeness, or back to the ledger with a reason."""
 
     def __init__(
-        self, settings: Settings, hosts: Hosts, robots: Robots, fetcher: Fetcher, frontier: Frontier, ledger: Ledger
+        self,
+        settings: Settings,
+        hosts: Hosts,
+        robots: Robots,
+        fetcher: Fetcher,
+        frontier: Frontier,
+        ledger: Ledger,
+        scope: Scope,
+        traps: Traps,
     ) -> None:
         self._settings = settings
         self._hosts = hosts
@@ -53,6 +63,8 @@ class Gate:
         self._fetcher = fetcher
         self._frontier = frontier
         self._ledger = ledger
+        self._scope = scope
+        self._traps = traps
         self._held: dict[str, _Held] = {}  # by origin
         self._asking: set[asyncio.Task[None]] = set()
         self.opened: Callable[[], None] = lambda: None
@@ -60,6 +72,7 @@ class Gate:
 
     async def admit(self, requests: Iterable[Request]) -> None:
         """Bring claimed requests to their hosts' windows as far as their robots.txt is known; hold or refuse others."""
+        requests = [request for request in requests if self._is_no_trap(request)]
         for request in requests:
             if self._settings.of(request.host).robots == "ignore":
                 self._hosts.offer([request], time.monotonic())
@@ -70,6 +83,13 @@ class Gate:
                 self._pass(request, rules)
             else:
                 self._hold(request, origin)
+
+    def _is_no_trap(self, request: Request) -> bool:
+        refused = self._traps.admit(request)
+        if refused is not None:
+            found = [url for url in refused.instead if self._scope.refusal(url) is None]
+            self._ledger.refuse(request, refused.reason, [Found(found, request.depth, request.id)] if found else [])
+        return refused is None
 
     async def _remembered(self, origin: str, host: str) -> Rules | None:
         """The rules that were kept, if they are not too old."""

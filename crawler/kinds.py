@@ -251,14 +251,16 @@ def _or(read: Callable[[object], T], value: object, word: str) -> T:
         raise ValueError(f"{error}, or {word}") from error
 
 
-def many(kind: Kind[T], *, least: int = 0, commas: bool = False) -> Kind[tuple[T, ...]]:
+def many(kind: Kind[T], *, least: int = 0, commas: bool = False, empty: str = "") -> Kind[tuple[T, ...]]:
     """A list of another kind: a flag that may be repeated, an array in TOML.
 
     An empty flag is the empty list, which takes back what a file said. `commas`: one flag may hold several values, and
-    each counts once.
+    each counts once. `empty`: a word that stands for the empty list too.
     """
 
     def read(value: object) -> tuple[T, ...]:
+        if empty and value == empty:
+            return ()
         if not isinstance(value, list):
             raise ValueError(f"a list, each {kind.allowed}")
         if len(value) < least:
@@ -268,10 +270,10 @@ def many(kind: Kind[T], *, least: int = 0, commas: bool = False) -> Kind[tuple[T
 
     def literal(text: str) -> object:
         parts = [part.strip() for part in text.split(",")] if commas else [text]
-        return [kind.literal(part) for part in parts] if text else []
+        return [kind.literal(part) for part in parts] if text not in ("", empty) else []
 
     return Kind(
-        f"a list, each {kind.allowed}",
+        f"a list, each {kind.allowed}" + (f"; or {empty}" if empty else ""),
         kind.metavar,
         read,
         literal,

@@ -10,16 +10,17 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from crawler import changes
 from crawler.frontier import Frontier, FrontierError
-from crawler.model import Change, Failure, Finished, Outcome, Request
+from crawler.model import Change, Failure, Finished, Found, Outcome, Request
 from crawler.reasons import REASONS, RETRY_STATUSES
 from crawler.stats import Stats, Tidings
+from crawler.traps import Traps
 from parsers import urls
 from storage.record import Record, Store, StoreError
 
@@ -76,9 +77,10 @@ class Commits(Protocol):
 class Commit:
     """The frontier's half of a batch."""
 
-    def __init__(self, frontier: Frontier, stats: Stats) -> None:
+    def __init__(self, frontier: Frontier, stats: Stats, traps: Traps) -> None:
         self._frontier = frontier
         self._stats = stats
+        self._traps = traps
         self.admit: Callable[[str], None] = lambda host: None
         """Called with a host that the redirect of a seed has brought into scope."""
         self.committed: Callable[[], None] = lambda: None
@@ -91,7 +93,8 @@ class Commit:
             host = urls.host(found.urls[0])
             await self._frontier.note(f"scope:{host}", "")
             self.admit(host)
-        await self._frontier.finish(batch.finished, batch.positions)
+        new = await self._frontier.finish(self._traps.sink(batch.finished), batch.positions)
+        self._traps.learn(batch.finished, new, time.time())
         self._stats.learn(batch.tidings)
         self.committed()
 
@@ -141,14 +144,17 @@ class Ledger:
             self._wanted.set()
         await self._room.wait()
 
-    def refuse(self, request: Request, reason: str) -> None:
-        """Settle a URL in hand that will not be asked for; with a record, when it has been asked for before."""
+    def refuse(self, request: Request, reason: str, instead: Sequence[Found] = ()) -> None:
+        """Settle a URL in hand that will not be asked for; with a record, when it has been asked for before.
+
+        `instead`: what is to be asked for in its place, if it was never asked for.
+        """
         asked = request.attempt - 1
         if asked:
             failure = Failure(reason, REASONS[reason].sentence)
             self._outcomes.append(Outcome(replace(request, attempt=asked), time.time(), failure=failure))
         else:
-            self._refusals.append(Finished(request.id, "refused", attempts=0, reason=reason))
+            self._refusals.append(Finished(request.id, "refused", attempts=0, reason=reason, found=instead))
         self._something.set()
 
     async def run(self) -> None:
@@ -237,7 +243,10 @@ class Ledger:
         visit = changes.visit(outcome)
         if failure:
             return Finished(request.id, "failed", request.attempt, status, failure.code, visit=visit)
-        return Finished(request.id, "crawled", request.attempt, status, found=outcome.found, visit=visit)
+        likeness = changes.likeness(outcome, visit)
+        return Finished(
+            request.id, "crawled", request.attempt, status, found=outcome.found, visit=visit, likeness=likeness
+        )
 
 
 def _backoff(attempt: int) -> float:

@@ -113,3 +113,4 @@ class Finished:
     due: float = 0.0  # seconds since the epoch
     found: Sequence[Found] = ()
     visit: Visit | None = None  # what to keep of one that is crawled or failed; in a recrawl never None for those
+    likeness: int | None = None  # what its content has in common with other pages that are the same; see changes.py

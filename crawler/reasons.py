@@ -46,6 +46,14 @@ _TABLE = (
     Reason("max_depth", "it lies deeper than --max-depth", "refused"),
     Reason("max_host_pages", "the host has had its --max-host-pages", "refused"),
     Reason("max_redirects", "too many redirects in a row led to it", "refused"),
+    # Traps: see docs/traps.md, and --traps to turn each off.
+    Reason("repeated_segments", "its path repeats itself, as in a loop of relative links", "refused"),
+    Reason("deep_path", "its path has too many segments", "refused"),
+    Reason("many_parameters", "its query has too many parameters", "refused"),
+    Reason("parameter_order", "it differs from a URL asked for before only in the order of its parameters", "refused"),
+    Reason("facets", "it combines known values of parameters anew, and pages of that path led nowhere else", "refused"),
+    Reason("calendar", "so many pages of its calendar in a row led to nothing but dates", "refused"),
+    Reason("same_pages", "URLs of its pattern gave, again and again, only pages seen before", "refused"),
     # What is only counted: storing it would let the rest of the web fill the frontier.
     Reason("scope", "it lies outside the scope of the crawl (see --scope)", "skipped"),
     Reason("excluded", "an --exclude pattern matches it", "skipped"),
@@ -53,6 +61,7 @@ _TABLE = (
     Reason("nofollow", "the page that holds the link asks not to follow it", "skipped"),
     Reason("unwanted", "the function follow of --hook does not want it", "skipped"),
     Reason("too_long", "the URL is longer than --max-url-length", "skipped"),
+    Reason("stripped", "links to it are followed without parameters of --strip-params", "skipped"),
 )
 
 GivenUp = Literal["robots_unreachable", "host_down", "retry_after"]
@@ -60,6 +69,9 @@ GivenUp = Literal["robots_unreachable", "host_down", "retry_after"]
 GIVEN_UP: tuple[GivenUp, ...] = get_args(GivenUp)
 
 REASONS: dict[str, Reason] = {reason.code: reason for reason in _TABLE}
+
+TRAPS = (*("repeated_segments", "deep_path", "many_parameters", "parameter_order", "facets", "calendar", "same_pages"),)
+"""The codes of the rules against traps, by which --traps names them."""
 
 RETRY_STATUSES = frozenset({408, 429, *range(500, 600)})
 """Answers that may be different later: a timeout of the server's, too many requests (RFC 6585), server errors."""

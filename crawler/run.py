@@ -325,7 +325,7 @@ def _keep_fresh(engine: Engine, job: Job, settings: Settings, guard: Guard, addr
 
 def _figures(engine: Engine, began: datetime, address: str | None) -> dict[str, Any]:
     figures = asdict(engine.view.snapshot())
-    figures |= {"began": began.isoformat(timespec="seconds"), "status_page": address, "refusals": engine.refused()}
+    figures |= {"began": began.isoformat(timespec="seconds"), "status_page": address}
     if engine.recrawl:
         figures |= {"recrawl": engine.recrawl, "changes": dict.fromkeys(get_args(Change), 0) | dict(engine.changes())}
     if engine.state in ("finished", "stopped"):

@@ -2,10 +2,11 @@
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from crawler.model import Found, Request
 from crawler.settings import Settings
+from crawler.strip import Strip
 from parsers import urls
 from parsers.page import Page
 
@@ -20,6 +21,7 @@ class Scope:
     def __init__(self, settings: Settings, entrances: Iterable[str]) -> None:
         """`entrances` are the URLs or hosts whose hosts are in scope from the start."""
         self._settings = settings
+        self._strip = Strip(settings.strip_params)
         self._place: Callable[[str], str] = _domain if settings.scope == "domain" else str
         self._places: set[str] = set()
         for entrance in entrances:
@@ -28,6 +30,10 @@ class Scope:
     def admit(self, host: str) -> None:
         """Bring a host (name and port) into scope, or its domain."""
         self._places.add(self._place(host))
+
+    def followed(self, url: str) -> str:
+        """The spelling in which links to a URL are followed."""
+        return self._strip.one(url)
 
     def refusal(self, url: str) -> str | None:
         """The reason why a URL is not followed wherever it is found, or None."""
@@ -56,13 +62,11 @@ class Scope:
         at_home = self._settings.scope == "any" or self._place(request.host) in self._places
         plain = not (self._settings.include or self._settings.exclude)
         longest = self._settings.max_url_length
-        links = page.links if page.follow is None else page.follow
-        for url in dict.fromkeys([*links, *page.more_links]) if page.more_links and page.follow is None else links:
-            if obey and url in page.nofollow:
-                skipped["nofollow"] += 1
-            elif url in page.unwanted:
-                skipped["unwanted"] += 1
-            elif plain and at_home and url.startswith(home) and len(url) <= longest:
+        links, changed = self._strip.all(self._wanted(page, skipped, obey=obey))
+        if changed:
+            skipped["stripped"] = changed
+        for url in links:
+            if plain and at_home and url.startswith(home) and len(url) <= longest:
                 follow.append(url)
             elif reason := self.refusal(url):
                 skipped[reason] += 1
@@ -74,6 +78,18 @@ class Scope:
         deepest = self._settings.max_depth
         refused = "max_depth" if deepest is not None and depth > deepest else None
         return [Found(follow, depth, request.id, refused=refused)], skipped
+
+    def _wanted(self, page: Page, skipped: Counter[str], *, obey: bool) -> Sequence[str]:
+        """The links that the page, its rules and the user's functions want to be followed; the others are counted."""
+        links: Sequence[str] = page.links if page.follow is None else page.follow
+        if page.more_links and page.follow is None:
+            links = list(dict.fromkeys([*links, *page.more_links]))
+        for unwanted, reason in ((page.nofollow if obey else (), "nofollow"), (page.unwanted, "unwanted")):
+            if unwanted:
+                wanted = [url for url in links if url not in unwanted]
+                skipped[reason] = len(links) - len(wanted)
+                links = wanted
+        return links
 
     def _sort_redirect(self, target: str, request: Request) -> tuple[list[Found], dict[str, int]]:
         if request.depth == 0:

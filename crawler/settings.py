@@ -28,7 +28,9 @@ from crawler.kinds import (
 )
 from crawler.model import Order
 from crawler.options import definitions, sections, setting
+from crawler.reasons import TRAPS
 from crawler.sections import ForHost, HostSection, joined
+from crawler.strip import NAME, STRIPPED
 from parsers.asked import MORE_LINKS, USUAL, Asked
 from parsers.facts import FACTS
 from parsers.fields import Rules
@@ -230,6 +232,18 @@ class Settings:
     )
     max_url_length: int = setting(
         2083, integer(10, 1_000_000), "longer URLs are not followed", group="Fetching", unit="characters"
+    )
+    strip_params: tuple[str, ...] = setting(
+        STRIPPED,
+        many(text(NAME, "a name, perhaps with * behind it", "NAMES"), commas=True, empty="none"),
+        "parameters without which links are followed: those that track people or carry a session, see docs/traps.md",
+        group="Traps",
+    )
+    traps: tuple[str, ...] = setting(
+        TRAPS,
+        many(choice(*TRAPS, metavar="RULES"), commas=True, empty="none"),
+        "rules that keep the crawl out of traps, see docs/traps.md",
+        group="Traps",
     )
     private: Literal["seeds", "allow", "deny"] = setting(
         "seeds",

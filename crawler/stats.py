@@ -52,6 +52,7 @@ class Snapshot:
     verdict: Verdict
     job: str  # the folder
     skipped: dict[str, int]  # links of this run that were only counted, by reason
+    refusals: dict[str, int]  # those of `refused`, by reason
     bytes: int  # decoded, of this run
     busy: int  # requests under way
     concurrency: int  # workers

@@ -143,6 +143,7 @@ class View:
             verdict=self._verdict,
             job=str(self._settings.job),
             skipped=dict(stats.skipped),
+            refusals=dict(self._frontier.refusals()),
             bytes=stats.bytes,
             busy=self._hosts.under_way,
             concurrency=self._settings.concurrency,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from lxml import etree
 from lxml.etree import _Element as Element  # the name by which lxml's type stubs know it
 
-from parsers import charset, directives, discovery, facts, fields, mime, urls
+from parsers import charset, directives, discovery, facts, fields, likeness, mime, urls
 from parsers.discovery import Finds
 from parsers.page import Page, Response
 from parsers.text import main_text
@@ -60,6 +60,8 @@ def parse(response: Response, finds: Finds) -> Page:
         page.robots = robots or None
         page.canonical = _canonical(root, base)
         page.links, page.nofollow = _links(root, base, finds)
+        if likeness.matters(response.url, page.links):
+            page.likeness = likeness.likeness(response.url, response.body)
         discovery.look(others, finds)
         discovery.attributes(root, response.body, finds)
         finds.settle(base)

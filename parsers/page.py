@@ -26,6 +26,7 @@ class Page:
     charset: str | None = None  # the encoding the text was read by, as the WHATWG names it, in lower case
     bytes: int | None = None  # of the body
     sha256: str | None = None  # of the body, hexadecimal
+    likeness: int | None = None  # of HTML that has long parameters in its URL or links: see `html.likeness`
     problem: str | None = None  # "code: text", when the body could not be read; codes stand in crawler/reasons.py
     title: str | None = None  # white space collapsed
     description: str | None = None

@@ -32,6 +32,7 @@ NOW = Snapshot(
     verdict=Verdict("politeness", "the pace of 8 hosts limits the speed"),
     job="jobs/demo",
     skipped={"scope": 410},
+    refusals={},
     bytes=84_200_000,
     busy=12,
     concurrency=200,

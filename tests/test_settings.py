@@ -41,6 +41,15 @@ def begun(home: Path, settings: Settings) -> None:
 # --- The command line
 
 
+@pytest.mark.parametrize("arguments", [["--traps=none"], ["--traps="]])
+def test_a_word_or_nothing_turns_all_rules_off(arguments: list[str], tmp_path: Path) -> None:
+    assert load(arguments, tmp_path).traps == ()
+    (tmp_path / "config.toml").write_text('traps = "none"\nstrip_params = ["id", "utm_*"]\n')
+    settings = load([], tmp_path)
+    assert (settings.traps, settings.strip_params) == ((), ("id", "utm_*"))
+    assert load(["--traps=facets,calendar"], tmp_path).traps == ("facets", "calendar")
+
+
 def test_without_arguments_all_is_as_documented(home: Path) -> None:
     settings = load([], home)
     assert settings == Settings(seeds=home / "seeds.txt", job=Path("jobs/seeds"))

@@ -55,6 +55,7 @@ class Crawl:
             ),
             job="jobs/demo",
             skipped={"scope": 4321, "nofollow": 7},
+            refusals={"calendar": 12, "robots": 3},
             bytes=48_211_004,
             busy=31,
             concurrency=200,

@@ -191,11 +191,11 @@ async def test_it_says_the_same_without_javascript(visit: Visit, crawl: Crawl) -
 
 async def test_an_empty_crawl_is_shown_too(visit: Visit, crawl: Crawl, complaints: list[str]) -> None:
     crawl.known, crawl.pages, crawl.points = [], [], []
-    crawl.change(statuses={}, errors={}, skipped={}, hosts=0, elapsed=0.0, rate=0.0)
+    crawl.change(statuses={}, errors={}, refusals={}, skipped={}, hosts=0, elapsed=0.0, rate=0.0)
     page = await visit()
     await live(page, crawl)
     await expect(page.locator(".none:visible")).to_have_text(
-        ["No answer yet", "None so far", "None so far", "No host yet", "No page yet"]
+        ["No answer yet", *["None so far"] * 3, "No host yet", "No page yet"]
     )
     await expect(page.locator("#chart-summary")).to_have_text("no figures yet")
     assert complaints == []
@@ -205,11 +205,11 @@ async def test_the_keyboard_reaches_the_panels_and_shows_where_it_is(visit: Visi
     page = await visit()
     await live(page, crawl)
     seen = []
-    for _ in range(5):
+    for _ in range(6):
         await page.keyboard.press("Tab")
         seen.append(await page.evaluate("document.activeElement.firstElementChild?.id"))
         assert await page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert seen == ["statuses", "errors", "skipped", "hosts", "recent"]
+    assert seen == ["statuses", "errors", "refusals", "skipped", "hosts", "recent"]
 
 
 async def test_several_browsers_can_watch(visit: Visit, crawl: Crawl) -> None:

@@ -202,7 +202,7 @@ function show(crawl) {
   figure("eta", left(crawl.eta));
   write(byId("trouble"), crawl.trouble || "");
   byId("trouble").hidden = !crawl.trouble;
-  for (const name of ["statuses", "errors", "skipped"]) tally(name, crawl[name]);
+  for (const name of ["statuses", "errors", "refusals", "skipped"]) tally(name, crawl[name]);
   if (byId("fields")) tally("fields", empty(crawl.fields));
   hosts(crawl.view.hosts);
   recent(crawl.view.recent);
