@@ -70,7 +70,10 @@ async def test_a_sections_pace_has_its_reason(site: Site, job: Path) -> None:
     assert running.process.stdout is not None
     address = (await running.process.stdout.readline()).decode().split()[-1]
     await asked.wait()
-    hosts = orjson.loads((await AsyncHTTPClient().fetch(f"{address}api/hosts")).body)["hosts"]
+    reason = "waits for its robots.txt"
+    while reason == "waits for its robots.txt":
+        hosts = orjson.loads((await AsyncHTTPClient().fetch(f"{address}api/hosts")).body)["hosts"]
+        reason = hosts[0]["reason"]
     assert [(host["delay"], host["slots"], host["reason"]) for host in hosts] == [(600, 4, SECTION_PACE)]
     running.process.terminate()
     assert (await running.end()).code == 130
