@@ -6,20 +6,20 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tornado.queues import Queue
 
-from crawler.crew import Crew, CrewError, Rooms
 from crawler.explain import Explainer
 from crawler.fetcher import Fetcher
 from crawler.frontier import Frontier, FrontierError
 from crawler.gate import ROBOTS, Gate
-from crawler.hook import Hook, Reading
+from crawler.guard import Guard
 from crawler.hosts import Hosts
 from crawler.job import JobError
 from crawler.ledger import Commit, Ledger, Troubles
-from crawler.model import Change, Found, Request
+from crawler.model import Change, CrewError, Found, Request
 from crawler.names import Names
 from crawler.pace import OWN_PACE, SECTION_PACE, Pace
 from crawler.reasons import GIVEN_UP
@@ -31,9 +31,13 @@ from crawler.settings import Settings
 from crawler.stats import RunState, Stats
 from crawler.traps import TRAPS, Traps
 from crawler.view import View
-from crawler.worker import Workers
+from crawler.worker import Reading, Workers
 from parsers import parse
 from storage import Places
+
+if TYPE_CHECKING:
+    from crawler.crew import Crew
+    from crawler.hook import Hook
 
 log = logging.getLogger(__name__)
 
@@ -91,18 +95,13 @@ class Engine:
         self._troubles.over = self._scheduler.wake
         self._commit.committed = self._scheduler.added
         reading: Reading = partial(parse, asked=settings.asked)
-        self._hook = Hook(settings.hook) if settings.hook else None
+        self._hook = _hook(settings.hook) if settings.hook else None
         if self._hook:
             reading = self._hook.after(reading)
         self._workers = Workers(
             settings.concurrency, self._queue, self._scheduler, fetcher, self._scope, self._ledger, reading
         )
-        self._crew: Crew | None = None
-        if processes > 1:
-            rooms = Rooms(
-                settings, seeds, fetcher.guard, lock, frontier, places, self._scheduler, self._commit, self._troubles
-            )
-            self._crew = Crew(processes, rooms, self._scope, self._queue, self._ledger)
+        self._crew = self._hire(processes, fetcher.guard, lock) if processes > 1 else None
         self._hands: Hands = self._crew or self._workers
         self._scheduler.hands = self._hands
         self._commit.admit = self._hands.admit
@@ -118,6 +117,22 @@ class Engine:
         """What watchers may ask."""
         self.ticked: list[Callable[[], None]] = []
         """Called once a second, and at the end."""
+
+    def _hire(self, processes: int, guard: Guard, lock: int | None) -> "Crew":
+        from crawler.crew import Crew, Rooms  # loaded only where there is one
+
+        rooms = Rooms(
+            self._settings,
+            self._seeds,
+            guard,
+            lock,
+            self._frontier,
+            self._places,
+            self._scheduler,
+            self._commit,
+            self._troubles,
+        )
+        return Crew(processes, rooms, self._scope, self._queue, self._ledger)
 
     def _pace(self, host: str) -> Pace:
         own = self._settings.of(host)
@@ -332,3 +347,9 @@ class Engine:
     def refused(self) -> Mapping[str, int]:
         """URLs of the job that were refused, by reason."""
         return self._frontier.refusals()
+
+
+def _hook(file: Path) -> "Hook":
+    from crawler.hook import Hook  # loaded only where there is one
+
+    return Hook(file)

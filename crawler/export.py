@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TextIO
 
 from crawler.frontier import Reader
+from crawler.model import UserError
 
 COLUMNS = ("url", "state", "status", "depth", "parent", "reason", "attempts")
 
 
-class ExportError(Exception):
+class ExportError(UserError):
     """The file cannot be written; the message is one line for the user."""
 
 

@@ -25,6 +25,7 @@ import orjson
 from lxml.etree import _Element as Element  # the name by which lxml's type stubs know it
 
 from crawler.kinds import plain
+from crawler.model import UserError
 from parsers import html
 from parsers.page import Page, Response
 from parsers.selectors import Selector
@@ -32,7 +33,7 @@ from parsers.selectors import Selector
 log = logging.getLogger(__name__)
 
 
-class HookError(Exception):
+class HookError(UserError):
     """The file cannot be used; the message is one line for the user."""
 
 

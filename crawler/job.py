@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 import tomli_w
 
+from crawler.model import UserError
 from crawler.settings import Settings
 from crawler.sources import kept
 
@@ -26,7 +27,7 @@ _LISTED = 8  # parts of a series that are named one by one
 _PATIENCE = 3.0  # seconds to wait for a crawler that is just ending
 
 
-class JobError(Exception):
+class JobError(UserError):
     """The folder cannot be used; the message is one line for the user."""
 
 

@@ -6,6 +6,15 @@ from typing import Literal
 
 from parsers.page import Page, Response
 
+
+class UserError(Exception):
+    """Something is wrong that is no bug: a setting, a file, a port. The message is one line for the user."""
+
+
+class CrewError(Exception):
+    """A process of the crew dies again and again; the message is one line for the user."""
+
+
 State = Literal["waiting", "in_hand", "crawled", "failed", "refused"]
 """Of a URL in the frontier. waiting: to be asked for, perhaps not before it is due; in_hand: handed out by `claim`;
 crawled: answered, with any status; failed: given up without an answer; refused: never asked for, with a reason."""

@@ -15,12 +15,13 @@ from tornado.options import OptionParser
 
 from crawler import VERSION
 from crawler.kinds import Kind, plain, quoted
+from crawler.model import UserError
 from parsers.selectors import SelectorError
 
 T = TypeVar("T")
 
 
-class SettingsError(Exception):
+class SettingsError(UserError):
     """A setting, a file of settings or a seed is wrong; the message is one line for the user."""
 
 

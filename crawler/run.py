@@ -17,24 +17,21 @@ from typing import Any, get_args
 
 import parsers.text
 import storage
-from crawler import explain, frontier, loops, progress, trial
+from crawler import explain, frontier, loops, progress
 from crawler import fetcher as fetching
-from crawler.crew import CrewError
 from crawler.engine import Engine
-from crawler.export import ExportError, export, writing
-from crawler.frontier import FrontierError, Reader
+from crawler.export import export, writing
+from crawler.frontier import Reader
 from crawler.guard import Guard
-from crawler.hook import HookError
 from crawler.job import Job, JobError, demo_port, look
 from crawler.kinds import plain
-from crawler.model import Change
+from crawler.model import Change, CrewError, UserError
 from crawler.options import SettingsError
 from crawler.scope import Scope
 from crawler.seeds import read
 from crawler.settings import DEMO, Settings
 from crawler.sources import load
 from crawler.status import app as status
-from crawler.trial import TrialError
 from parsers import urls
 from storage.record import StoreError
 
@@ -50,22 +47,8 @@ _FILES_OF_A_PROCESS = 4  # the first process has one for long, and others while 
 _SUMMARY_EVERY = 5  # ticks of the engine between two versions of summary.json
 
 
-class DemoError(Exception):
-    """The built-in web cannot be started; the message is one line for the user."""
-
-
-_TOLD = (
-    SettingsError,
-    JobError,
-    FrontierError,
-    StoreError,
-    ExportError,
-    TrialError,
-    HookError,
-    status.ListenError,
-    DemoError,
-)
-"""What goes wrong by no bug of ours; each has a message of one line."""
+class DemoError(UserError):
+    """The built-in web cannot be started."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -100,6 +83,8 @@ def _run(arguments: Sequence[str]) -> int:
         settings = load(arguments, _HOME)
         _check_actions(settings)
         if settings.try_:
+            from crawler import trial  # nobody else needs it
+
             with asyncio.Runner(loop_factory=loops.factory()) as runner:
                 runner.run(trial.try_out(settings))
             return FINISHED
@@ -111,7 +96,7 @@ def _run(arguments: Sequence[str]) -> int:
             _begin(job, settings)
             with asyncio.Runner(loop_factory=loops.factory()) as runner:
                 return runner.run(_crawl(job, settings, seeds))
-    except _TOLD as error:
+    except (UserError, StoreError) as error:
         print(f"crawl.py: {error}", file=sys.stderr)  # noqa: T201 - the one line that the user must see
         return USAGE
     except CrewError as error:

@@ -33,7 +33,6 @@ from crawler.sections import ForHost, HostSection, joined
 from crawler.strip import NAME, STRIPPED
 from parsers.asked import MORE_LINKS, USUAL, Asked
 from parsers.facts import FACTS
-from parsers.fields import Rules
 
 DEMO = "demo:"
 """The seed that stands for the built-in web."""
@@ -255,7 +254,7 @@ class Settings:
         (), many(header()), "another header for every request", group="Fetching", secret=True
     )
     discover: tuple[str, ...] = setting(
-        (*sorted(USUAL), "resources"),
+        tuple(sorted(USUAL)),
         many(choice(*MORE_LINKS, "resources", metavar="LIST"), commas=True),
         "what pages name beside their links (docs/discovery.md): pages to follow by kind, and resources they load",
         group="What is read",
@@ -323,6 +322,8 @@ class Settings:
     @property
     def asked(self) -> Asked:
         """What parsers are asked to read."""
+        from parsers.fields import Rules  # only crawls with rules need it
+
         more_links = frozenset(self.discover) & frozenset(MORE_LINKS)
         rules = Rules([section.rule for section in self.extract]) if self.extract else None
         return Asked(

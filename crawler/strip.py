@@ -31,11 +31,12 @@ class Strip:
     def __init__(self, names: Sequence[str]) -> None:
         """`names` as in `STRIPPED`."""
         loose = "|".join(_pattern(name) for name in names if not name.endswith(_ONLY_TOKENS))
-        strict = "|".join(_pattern(name.removesuffix(_ONLY_TOKENS)) for name in names if name.endswith(_ONLY_TOKENS))
+        strict = "|".join(_pattern(name) for name in names if name.endswith(_ONLY_TOKENS))
         options = [f"(?:{loose})(?:=[^&]*)?"] * bool(loose)
         options += [rf"(?:{strict})=(?=[a-z]*[0-9])[0-9a-z]{{20,}}"] * bool(strict)
         self._query = re.compile(f"([?&])(?:{'|'.join(options)})(?=&|$)", re.IGNORECASE) if names else None
         self._path = re.compile(f";(?:{loose})=[^/;]*", re.IGNORECASE) if loose else None
+        self._anywhere = re.compile("[?&;](?:" + "|".join(map(_pattern, names)) + ")", re.IGNORECASE)
 
     def one(self, url: str) -> str:
         """A normalised URL without such parameters."""
@@ -53,8 +54,8 @@ class Strip:
         """The URLs of a page without such parameters, each once, in their order; and how many were changed."""
         if self._query is None:
             return urls, 0
-        together = "\n".join(urls)
-        if "?" not in together and ";" not in together:  # most pages: nothing is to be done for each link
+        asking = [url for url in urls if "?" in url or ";" in url]
+        if not asking or not self._anywhere.search("\n".join(asking)):  # most pages: nothing is done for each link
             return urls, 0
         plain = [self.one(url) if "?" in url or ";" in url else url for url in urls]
         changed = sum(map(str.__ne__, urls, plain))
@@ -62,6 +63,7 @@ class Strip:
 
 
 def _pattern(name: str) -> str:
+    name = name.removesuffix(_ONLY_TOKENS)
     return re.escape(name.removesuffix("*")) + "[^&=;?]*" * name.endswith("*")
 
 

@@ -11,13 +11,14 @@ from crawler.fetcher import FetchError
 from crawler.guard import Guard
 from crawler.hook import Hook, Reading
 from crawler.kinds import plain
+from crawler.model import UserError
 from crawler.options import SettingsError
 from crawler.settings import Settings
 from parsers import parse, urls
 from parsers.page import Page, Response
 
 
-class TrialError(Exception):
+class TrialError(UserError):
     """The page cannot be had; the message is one line for the user."""
 
 

@@ -19,6 +19,10 @@ from parsers.page import Page, Response
 log = logging.getLogger(__name__)
 
 
+Reading = Callable[[Response], Awaitable[Page]]
+"""What makes a page of a response."""
+
+
 class Politeness(Protocol):
     """Whoever owns the hosts' pace, in this process or another."""
 
@@ -43,7 +47,7 @@ class Workers:
         fetcher: Fetcher,
         scope: Scope,
         ledger: Ledger,
-        parse: Callable[[Response], Awaitable[Page]],
+        parse: Reading,
     ) -> None:
         self._count = count
         self._queue = queue

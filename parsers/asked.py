@@ -1,9 +1,11 @@
 """What parsers are asked to read beyond title and links, and for whom: data only."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from parsers.fields import Rules
-from parsers.text import Form
+if TYPE_CHECKING:
+    from parsers.fields import Rules
+    from parsers.text import Form
 
 MORE_LINKS = ("rel", "frame", "refresh", "header", "cite", "svg", "form")
 """By what, beside a[href] and area[href], a page names another: link elements by their rel; frames; refreshing; headers
@@ -16,10 +18,10 @@ class Asked:
     """See `docs/discovery.md` for what each brings."""
 
     more_links: frozenset[str] = USUAL  # of MORE_LINKS
-    resources: bool = True  # what a page loads
-    rules: Rules | None = None  # by which fields are cut out of pages
+    resources: bool = False  # what a page loads
+    rules: "Rules | None" = None  # by which fields are cut out of pages
     facts: frozenset[str] = frozenset()  # of `facts.FACTS`
-    text: Form | None = None  # of the main text
+    text: "Form | None" = None  # of the main text
     agent: str = ""  # our product, in lower case: a page may ask something of it by name, as of every robot
 
 

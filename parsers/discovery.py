@@ -114,22 +114,22 @@ class Finds:
         if match := _REFRESH.match(value or ""):
             self.page("refresh", "refresh", "".join(match.groups(default="")).strip())
 
-    def linked(self, switch: str, rels: str, media: str, reference: str | None) -> None:
+    def linked(self, switch: str, rels: str, media: str | None, reference: str | None) -> None:
         """A link element, or a Link header, of these rels to a resource of such a type."""
-        loaded, page = _of_rels(rels[:_LONGEST], media[:_LONGEST])
+        loaded, page = _of_rels(rels[:_LONGEST])
         if loaded is not None:
             self.load(loaded, reference)
-        elif page is not None:
+        elif page is not None and (media is None or _READABLE.match(media)):
             self.page(switch, page, reference)
 
 
 @lru_cache(maxsize=1024)
-def _of_rels(rels: str, media: str) -> tuple[str | None, str | None]:
+def _of_rels(rels: str) -> tuple[str | None, str | None]:
     """What a link of these rels loads, or else which kind of page it names."""
     names = rels.lower().split()
     loaded = next((_LOADED[name] for name in names if name in _LOADED), None)
     page = next((f"rel={name}" for name in names if name in _PAGES), None)
-    return loaded, page if _READABLE.match(media) else None
+    return loaded, page
 
 
 def _image(element: Element, finds: Finds) -> None:
@@ -139,12 +139,14 @@ def _image(element: Element, finds: Finds) -> None:
 
 
 def _link(element: Element, finds: Finds) -> None:
-    finds.linked("rel", element.get("rel", ""), element.get("type", ""), element.get("href"))
-    finds.images(element.get("imagesrcset"))
+    if rels := element.get("rel"):
+        finds.linked("rel", rels, element.get("type"), element.get("href"))
+    if finds.asked.resources:
+        finds.images(element.get("imagesrcset"))
 
 
 def _meta(element: Element, finds: Finds) -> None:
-    if element.get("http-equiv", "").strip().lower() == "refresh":
+    if (name := element.get("http-equiv")) and name.strip().lower() == "refresh":
         finds.refresh(element.get("content"))
 
 
@@ -235,7 +237,7 @@ def headers(values: Mapping[str, str], finds: Finds) -> None:
     """What the headers of an answer name."""
     for match in _LINK_HEADER.finditer(values.get("link", "")):
         parameters = {name.lower(): quoted or plain for name, quoted, plain in _PARAMETER.findall(match[2])}
-        finds.linked("header", parameters.get("rel", ""), parameters.get("type", ""), match[1])
+        finds.linked("header", parameters.get("rel", ""), parameters.get("type"), match[1])
     if "refresh" in values:
         finds.refresh(values["refresh"])
     finds.page("header", "content-location", values.get("content-location"))

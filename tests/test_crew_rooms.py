@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from crawler.crew import CrewError
 from crawler.engine import Engine
 from crawler.fetcher import Fetcher
 from crawler.frontier.memory import MemoryFrontier
 from crawler.guard import Guard
-from crawler.model import Finished
+from crawler.model import CrewError, Finished
 from crawler.settings import Settings
 from storage import Places
 from tests.crawling import Run

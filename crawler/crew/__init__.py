@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from tornado.queues import Queue
 
-from crawler.crew.post import CrewError, Post, Rooms
+from crawler.crew.post import Post, Rooms
 from crawler.crew.suspects import Suspects
 from crawler.crew.wire import Admit, Begin, Order, Pin
 from crawler.ledger import Ledger
@@ -21,7 +21,7 @@ from crawler.model import Failure, Outcome, Request
 from crawler.reasons import REASONS
 from crawler.scope import Scope
 
-__all__ = ["Crew", "CrewError", "Rooms"]
+__all__ = ["Crew", "Rooms"]
 
 _SHARE = 1.5  # workers of a process, as a multiple of its share of --concurrency: hosts do not fall evenly
 

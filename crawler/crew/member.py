@@ -26,11 +26,10 @@ from crawler import fetcher, loops
 from crawler.crew.wire import Admit, Begin, Hurry, Kept, Order, Pin, Report, Sent, Started, Stop, Trouble, Wire
 from crawler.frontier import FrontierError
 from crawler.guard import Guard
-from crawler.hook import Hook, Reading
 from crawler.ledger import Batch, Ledger
 from crawler.model import Answer, Request
 from crawler.scope import Scope
-from crawler.worker import Workers
+from crawler.worker import Reading, Workers
 from parsers import urls
 
 log = logging.getLogger(__name__)
@@ -138,6 +137,8 @@ class _Member:
         self._ledger.use(stores, begin.positions)
         reading: Reading = partial(parsers.parse, asked=settings.asked, at_once=_AT_ONCE)
         if settings.hook:
+            from crawler.hook import Hook
+
             reading = Hook(settings.hook).after(reading)
         self._workers = Workers(
             begin.workers, self._queue, self._told, self._fetcher, self._scope, self._ledger, reading

@@ -18,7 +18,7 @@ from crawler.crew.wire import Begin, Hurry, Kept, Order, Pin, Report, Sent, Star
 from crawler.frontier import Frontier, FrontierError
 from crawler.guard import Guard
 from crawler.ledger import Batch, Commit, Troubles
-from crawler.model import Answer, Request
+from crawler.model import Answer, CrewError, Request
 from crawler.settings import Settings
 from crawler.worker import Politeness
 from storage import Places, cut_back
@@ -33,10 +33,6 @@ _PATIENCE = 3.0  # seconds that a process may take to save what has ended, once 
 _TRY_AGAIN = 2.0  # seconds between attempts to cut a part back
 _CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE})
 _HOPELESS = 5  # failures in a row
-
-
-class CrewError(Exception):
-    """A process of the crew dies again and again."""
 
 
 @dataclass(slots=True, frozen=True)

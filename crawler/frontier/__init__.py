@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from crawler.model import Change, Finished, Found, Order, Request, State
+from crawler.model import Change, Finished, Found, Order, Request, State, UserError
 
 FRONTIERS = {
     "sqlite": "crawler.frontier.sqlite:SqliteFrontier",
@@ -34,7 +34,7 @@ Budget = Literal["max_depth", "max_redirects", "max_host_pages"]
 """Refusals that end when a setting is raised, by whose name they go: see `Frontier.readmit`."""
 
 
-class FrontierError(Exception):
+class FrontierError(UserError):
     """The frontier cannot be opened or written; the message is one line for the user."""
 
 

@@ -11,6 +11,7 @@ import tornado.log
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler, url
 
+from crawler.model import UserError
 from crawler.status import Watched, handlers, modules
 from crawler.status.door import Door
 from crawler.status.live import Live, LiveHandler
@@ -19,7 +20,7 @@ _HERE = Path(__file__).parent
 _NEXT_PORTS = 100  # ports tried above the default one when it is taken
 
 
-class ListenError(Exception):
+class ListenError(UserError):
     """The status page cannot listen where it should; the message is one line for the user."""
 
 

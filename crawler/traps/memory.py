@@ -1,5 +1,6 @@
 """What the rules against traps remember, in memory that does not grow: what is new takes the place of what is old."""
 
+import mmap
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
@@ -19,8 +20,8 @@ class Table:
 
     def __init__(self, bits: int) -> None:
         self._last = (1 << bits) - 1
-        self._keys = memoryview(bytearray(8 << bits)).cast("Q")
-        self._values = memoryview(bytearray(8 << bits)).cast("Q")
+        self._keys = memoryview(mmap.mmap(-1, 8 << bits)).cast("Q")
+        self._values = memoryview(mmap.mmap(-1, 8 << bits)).cast("Q")
 
     def get(self, key: int) -> int | None:
         """What stands under a key; None when nothing does, or it was forgotten."""
