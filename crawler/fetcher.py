@@ -95,8 +95,8 @@ class Fetcher:
 
         `addresses`: where the host's name leads; without them libcurl asks the system, in one of its few threads.
         `sent` is called when a connection is ready, right before the request goes out: once, or again on another
-        connection. With `cut`, a larger body is cut there and is no error. `before` is an earlier visit: if the page is
-        what it was then, the server may answer 304 Not Modified instead.
+        connection; if it never goes out, when that is certain. With `cut`, a larger body is cut there and is no error.
+        `before` is an earlier visit: if the page is what it was then, the server may answer 304 Not Modified instead.
 
         Raises FetchError for all that the web can do. May be cancelled at any time; the transfer itself then goes on
         unseen to its end or timeout, because Tornado's client cannot abort one.
@@ -105,9 +105,16 @@ class Fetcher:
             host = urls.host(url)
         except ValueError:
             host = ""
+        exchange = _Exchange(self.guard, host, addresses, self._max_body if max_body is None else max_body, cut, sent)
+        try:
+            return await self._ask(url, host, exchange, before)
+        finally:
+            if not exchange.went_out:
+                sent()
+
+    async def _ask(self, url: str, host: str, exchange: "_Exchange", before: Visit | None) -> Response:
         if not host or not url.startswith(("http://", "https://")) or not url.isascii():
             raise FetchError(Failure("bad_url", "not an absolute http or https URL"))
-        exchange = _Exchange(self.guard, host, addresses, self._max_body if max_body is None else max_body, cut, sent)
         headers = self._headers_of_trusted if host in self._trusted else self._headers
         if own := self._own(host):
             headers = headers.copy()
@@ -246,6 +253,7 @@ class _Exchange:
         self.stopped: str | None = None  # the code of the limit for which a callback broke the transfer off
         self.refused: str | None = None  # the last address that the guard refused
         self.tried = False  # was any address tried?
+        self.went_out = False
         self.trouble: str | None = None  # why the system gave no socket
         self._body_size = 0
         self._header_lines: list[bytes] = []  # of the last block, the status line first
@@ -292,6 +300,7 @@ class _Exchange:
             self.refused = ip
             return pycurl.PREREQFUNC_ABORT
         self.ip = ip
+        self.went_out = True
         self._sent()
         return pycurl.PREREQFUNC_OK
 

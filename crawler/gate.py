@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
+from crawler.answers import answer
 from crawler.fetcher import Fetcher, FetchError
 from crawler.frontier import Frontier, FrontierError
-from crawler.hosts import Hosts, answer
+from crawler.hosts import Hosts
 from crawler.ledger import Ledger
 from crawler.model import Failure, Found, Request
 from crawler.reasons import REASONS
@@ -68,7 +69,7 @@ class Gate:
         self._held: dict[str, _Held] = {}  # by origin
         self._asking: set[asyncio.Task[None]] = set()
         self.opened: Callable[[], None] = lambda: None
-        """Called when a request for a robots.txt has ended."""
+        """Called when a request for a robots.txt has gone out, and when it has ended."""
 
     async def admit(self, requests: Iterable[Request]) -> None:
         """Bring claimed requests to their hosts' windows as far as their robots.txt is known; hold or refuse others."""
@@ -173,7 +174,8 @@ class Gate:
         return came
 
     def _sent(self, host: str) -> None:
-        self._hosts.sent(host, time.monotonic())
+        if self._hosts.sent(host, time.monotonic()):
+            self.opened()
 
     async def _redirected(self, came: Response | Failure, turn: Request) -> Request | None:
         """The next turn, when the answer is a redirect; a chain that is too long leads nowhere, as a 404 does."""

@@ -2,9 +2,9 @@
 
 Every host has a delay (between the starts of two requests), a number of slots (requests under way at once) and a short
 window of requests that wait for their turn. A request goes through these steps: `take` gives it out, `started` says
-that it has begun, `sent` that it goes out to the server, `done` that it has ended. Between `take` and `started` it
-waits for a worker; while a delay holds, at most one request of a host is in that state, so two can never start together
-however long they waited.
+that it has begun, `sent` that it goes out to the server (or never will), `done` that it has ended. Between `take` and
+`started` it waits for a worker, between `started` and `sent` for a connection, or for a busy process; while a delay
+holds, at most one request of a host is there, so two can never go out together however long they waited.
 
 A host with something in its window is in one place: among the ready ones (served in turn), in the heap of those that
 rest until a time, in the line before an address that is busy with other hosts, or in none of them: because its slots
@@ -15,29 +15,21 @@ import heapq
 import itertools
 import logging
 import math
-import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
 from operator import attrgetter
 
 from crawler.addresses import Address, Addresses
 from crawler.breaker import Breaker
-from crawler.model import Answer, Failure, Request
+from crawler.model import Answer, Request
 from crawler.pace import Pace
 from crawler.reasons import REASONS, GivenUp
-from parsers.page import Response
 
 log = logging.getLogger(__name__)
 
-LONGEST_REST = 86_400.0
-"""Seconds that a Retry-After may ask for at most: a header must not keep a job from a host for ever."""
 _WINDOW = 4  # requests a slot that a window holds, so that a claim is worth its transaction
-_ASKS_FOR_REST = frozenset(
-    {429, 503, *range(300, 400)}
-)  # the statuses that RFC 9110 gives a Retry-After a meaning with
 
 
 @dataclass(slots=True, eq=False)
@@ -50,6 +42,7 @@ class Host:
     window: deque[Request] = field(default_factory=deque)
     taken: int = 0  # given out, not yet started
     busy: int = 0  # started, not yet done
+    unsent: bool = False  # was the one that started last not sent yet?
     next_start: float = 0.0  # no request starts before
     last_start: float = -math.inf  # of the request that went out last, or of this run, if that may be later
     took: float = 0.0  # seconds from start to end of a request, a mean in which the latest count most
@@ -88,7 +81,7 @@ class Host:
         """Is there a slot, and nothing given out that has yet to set the time of the next start?"""
         if self.naming or self.given_up is not None:
             return False
-        return self.under_way < self.slots and not (self.delay and self.taken)
+        return self.under_way < self.slots and not (self.delay and (self.taken or self.unsent))
 
 
 class Hosts:
@@ -237,18 +230,27 @@ class Hosts:
         host = self._hosts[name]
         host.taken -= 1
         host.busy += 1
+        host.unsent = True
         self._delay_next(host, now)
         host.rest = None
         self._place(host, now)
 
-    def sent(self, name: str, now: float) -> None:
-        """A request that had started goes out only now."""
-        self._delay_next(self._hosts[name], now)  # whoever takes from it looks again
+    def sent(self, name: str, now: float) -> bool:
+        """A request that had started goes out only now, or it is certain that it never will.
+
+        Says whether others of the host have waited for that.
+        """
+        host = self._hosts[name]
+        host.unsent = False
+        self._delay_next(host, now)
+        self._place(host, now)
+        return host.delay > 0
 
     def done(self, answer: Answer, now: float) -> None:
         """A request that had started has ended, however it ended."""
         host = self._hosts[answer.host]
         host.busy -= 1
+        host.unsent = host.unsent and host.busy > 0
         self._leave(host, now)
         host.took += (answer.elapsed - host.took) / 8
         host.pace.learn(answer, now)
@@ -369,29 +371,3 @@ class Hosts:
 def _literal(host: str) -> str:
     """The IP address that stands in a host's name instead of one."""
     return host.rpartition(":")[0].strip("[]")
-
-
-def answer(host: str, came: Response | Failure | None, elapsed: float) -> Answer:
-    """What politeness learns from what came of a request; None when it was broken off."""
-    match came:
-        case Response(status=status, headers=headers):
-            wait = retry_after(headers.get("retry-after"), time.time()) if status in _ASKS_FOR_REST else None
-            return Answer(host, status, None, elapsed, wait)
-        case Failure(code=code, status=status):
-            return Answer(host, status, code, elapsed)
-    return Answer(host, None, None, elapsed)
-
-
-def retry_after(value: str | None, now: float) -> float | None:
-    """The seconds that a Retry-After header asks to wait, from `now` (seconds since the epoch); None without one.
-
-    RFC 9110, section 10.2.3: a number of seconds, or a date. What is neither is ignored, what is too long is cut.
-    """
-    if value is None:
-        return None
-    if value.strip().isascii() and value.strip().isdigit():
-        return min(float(value), LONGEST_REST)
-    try:
-        return min(max(0.0, parsedate_to_datetime(value).timestamp() - now), LONGEST_REST)
-    except (ValueError, OverflowError):
-        return None

@@ -75,6 +75,7 @@ class Names:
         if request is None:
             return
         self._hosts.started(host, now)
+        self._hosts.sent(host, now)
         if request.id != ROBOTS:
             await self._ledger.add(Outcome(request, time.time() - elapsed, elapsed, failure=failure))
         self._hosts.done(Answer(host, None, failure.code, elapsed), time.monotonic())

@@ -13,9 +13,10 @@ from typing import Protocol
 
 from tornado.queues import Queue
 
+from crawler.answers import LONGEST_REST
 from crawler.frontier import Frontier, FrontierError
 from crawler.gate import ROBOTS, Gate
-from crawler.hosts import LONGEST_REST, Hosts
+from crawler.hosts import Hosts
 from crawler.ledger import Troubles
 from crawler.model import Answer, Request
 from crawler.settings import Settings
@@ -88,7 +89,8 @@ class Scheduler:
 
     def sent(self, host: str) -> None:
         """See `Politeness`."""
-        self._hosts.sent(host, time.monotonic())
+        if self._hosts.sent(host, time.monotonic()):
+            self._wake_hand_out.set()
 
     def done(self, answer: Answer) -> None:
         """See `Politeness`."""

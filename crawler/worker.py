@@ -9,8 +9,8 @@ from typing import Protocol
 
 from tornado.queues import Queue
 
+from crawler.answers import answer
 from crawler.fetcher import Fetcher, FetchError
-from crawler.hosts import answer
 from crawler.ledger import Ledger
 from crawler.model import Answer, Failure, Outcome, Request
 from crawler.scope import Scope
@@ -30,7 +30,7 @@ class Politeness(Protocol):
         """A request of the host has begun: it takes a slot, and the delay to the next one runs from here."""
 
     def sent(self, host: str) -> None:
-        """It goes out only now, and the delay runs from here: a busy process or a slow connection held it up."""
+        """It goes out only now, or never will, and the delay runs from here; until then no other may start."""
 
     def done(self, answer: Answer) -> None:
         """That request has ended, however it ended: its slot is free."""

@@ -169,7 +169,8 @@ async def test_pages_that_are_named_otherwise_are_followed_too(site: Site, job: 
     )
     for path in ("/next", "/frame", "/a", "/header", "/later"):
         site.page(path)
-    run = await crawl(job, *QUICK, f"--processes={processes}", site.url("/"))
+    kinds = "--discover=rel,frame,refresh,header,cite,svg,resources"
+    run = await crawl(job, *QUICK, kinds, f"--processes={processes}", site.url("/"))
     first = run.by_url[site.url("/")]
     assert set(run.by_url) == {site.url(path) for path in ("/", "/next", "/frame", "/a", "/header", "/later")}
     assert first["links"] == [site.url("/a"), site.url("/next")]

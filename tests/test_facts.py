@@ -80,7 +80,15 @@ async def test_the_main_text_is_plain_or_markdown() -> None:
 
 async def test_a_crawl_keeps_facts_and_text(site: Site, job: Path, processes: int) -> None:
     site.raw("/", f"<h1>On tea</h1>{ARTICLE}<img src=/i>".encode(), headers={"Content-Type": "text/html"})
-    run = await crawl(job, *QUICK, "--facts=headings,jsonld", "--text=plain", f"--processes={processes}", site.url("/"))
+    run = await crawl(
+        job,
+        *QUICK,
+        "--facts=headings,jsonld",
+        "--discover=resources",
+        "--text=plain",
+        f"--processes={processes}",
+        site.url("/"),
+    )
     record = run.by_url[site.url("/")]
     assert record["facts"] == {
         "resources": {"image": [site.url("/i")]},

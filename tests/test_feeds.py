@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import parsers
 from parsers import feed, xml
-from parsers.asked import USUALLY
+from parsers.asked import USUALLY, Asked
 from parsers.discovery import Finds
 from parsers.page import Page, Response
 
@@ -22,7 +22,8 @@ MAY_2024 = "2024-05-01T00:00:00+00:00"
 async def read(body: str | bytes, content_type: str = "application/xml") -> Page:
     """The page at URL; it can be written."""
     data = body if isinstance(body, bytes) else body.encode()
-    page = await parsers.parse(Response(URL, 200, {"content-type": content_type}, data, 0.1))
+    asked = Asked(resources=True)
+    page = await parsers.parse(Response(URL, 200, {"content-type": content_type}, data, 0.1), asked=asked)
     orjson.dumps(page, default=list)
     return page
 

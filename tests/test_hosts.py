@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from crawler.hosts import Hosts, retry_after
+from crawler.answers import retry_after
+from crawler.hosts import Hosts
 from crawler.model import Answer, Request
 from crawler.pace import OWN_PACE, Pace
 
@@ -35,6 +36,7 @@ def test_the_delay_runs_from_the_start_and_not_from_the_hand_out() -> None:
     assert ids(hosts, 0.0) == [1]
     assert ids(hosts, 9.0) == [], "one that has not started yet blocks the next, however long it waits for a worker"
     hosts.started("a:80", 9.0)
+    hosts.sent("a:80", 9.0)
     assert ids(hosts, 9.24) == []
     assert hosts.next_turn() == 9.25
     assert ids(hosts, 9.25) == [2]
@@ -58,11 +60,28 @@ def test_slots_are_never_exceeded_without_a_delay() -> None:
     hosts.offer(map(request, range(1, 6)), now=0.0)
     assert ids(hosts, 0.0) == [1, 2]
     hosts.started("a:80", 0.0)
+    hosts.sent("a:80", 0.0)
     assert ids(hosts, 0.0) == []
     hosts.done(Answer("a:80", 200), 0.1)
     assert ids(hosts, 0.1) == [3]
     assert hosts.under_way == 2
     assert hosts.windowed == 2
+
+
+def test_while_a_delay_holds_the_next_one_waits_until_the_last_has_gone_out() -> None:
+    hosts = polite(delay=0.25, slots=4)
+    hosts.offer([request(1), request(2), request(3)], now=0.0)
+    assert ids(hosts, 0.0) == [1]
+    hosts.started("a:80", 0.0)
+    assert ids(hosts, 60.0) == [], "its process is busy, or its connection slow"
+    hosts.sent("a:80", 60.0)
+    assert ids(hosts, 60.2) == []
+    assert ids(hosts, 60.25) == [2]
+    hosts.started("a:80", 60.25)
+    hosts.done(Answer("a:80", 200), 61.0)
+    assert ids(hosts, 61.0) == [], "it is the first that has ended"
+    hosts.done(Answer("a:80", None), 62.0)
+    assert ids(hosts, 62.0) == [3], "a process died before it sent the second"
 
 
 def test_a_host_that_complains_is_asked_less_often_and_others_as_before() -> None:
@@ -71,10 +90,12 @@ def test_a_host_that_complains_is_asked_less_often_and_others_as_before() -> Non
     assert ids(hosts, 0.0) == [1, 11]
     for name, status in (("a:80", 503), ("b:80", 200)):
         hosts.started(name, 0.0)
+        hosts.sent(name, 0.0)
         hosts.done(Answer(name, status, elapsed=0.1), 0.1)
     hosts.offer([request(3)], now=0.1)
     assert ids(hosts, 0.25) == [2, 12]  # the delay that had begun is kept as it was
     hosts.started("a:80", 0.25)
+    hosts.sent("a:80", 0.25)
     host = hosts.get("a:80")
     assert host is not None
     assert (host.delay, host.slots, host.reason) == (0.5, 2, "slowed down by a 503")
@@ -90,6 +111,7 @@ def test_a_delay_is_never_shorter_for_its_jitter() -> None:
     for _ in range(49):
         (_taken,) = ids(hosts, now)
         hosts.started("a:80", now)
+        hosts.sent("a:80", now)
         hosts.done(Answer("a:80", 200, elapsed=0.01), now + 0.01)
         turn = hosts.next_turn()
         assert turn is not None
@@ -118,7 +140,9 @@ def test_a_slow_host_does_not_hold_up_the_others() -> None:
     hosts.offer([request(1, "slow:80"), request(2, "slow:80"), request(3, "b:80"), request(4, "b:80")], now=0.0)
     assert ids(hosts, 0.0) == [1, 3]
     hosts.started("slow:80", 0.0)
+    hosts.sent("slow:80", 0.0)
     hosts.started("b:80", 0.0)
+    hosts.sent("b:80", 0.0)
     hosts.done(Answer("b:80", 200), 0.1)
     assert ids(hosts, 0.1) == [4]
 
@@ -128,7 +152,9 @@ def test_a_host_rests_as_long_as_retry_after_asks() -> None:
     hosts.offer([request(1), request(2)], now=0.0)
     assert ids(hosts, 0.0) == [1, 2]
     hosts.started("a:80", 0.0)
+    hosts.sent("a:80", 0.0)
     hosts.started("a:80", 0.0)
+    hosts.sent("a:80", 0.0)
     hosts.done(Answer("a:80", 429, retry_after=30.0), 1.0)
     hosts.offer([request(3)], now=2.0)
     assert ids(hosts, 30.9) == []
@@ -161,6 +187,7 @@ def test_a_delay_that_is_learnt_runs_from_the_last_start() -> None:
     hosts.offer([request(1), request(2)], now=0.0)
     assert ids(hosts, 0.0) == [1]
     hosts.started("a:80", 1.0)
+    hosts.sent("a:80", 1.0)
     hosts.set_pace("a:80", 7.0, "Crawl-delay")
     assert ids(hosts, 7.9) == []
     assert ids(hosts, 8.0) == [2]
@@ -198,6 +225,7 @@ def test_the_room_of_a_host_says_how_many_urls_are_worth_a_claim() -> None:
     assert hosts.room("a:80", 100) == 0
     for _ in range(2):
         hosts.started("a:80", 0.0)
+        hosts.sent("a:80", 0.0)
         hosts.done(Answer("a:80", 200), 0.0)
     assert ids(hosts, 0.0) == [2, 3]
     assert hosts.hungry == {"a:80"}
@@ -233,6 +261,7 @@ def test_whatever_happens_delay_and_slots_hold_and_nothing_is_lost(seed: int) ->
         now = max(now, when)
         if what == "start":
             hosts.started(host, now)
+            hosts.sent(host, now)
             busy[host] += 1
             assert busy[host] <= slots
             assert not starts[host] or now - starts[host][-1] > delay - 1e-9

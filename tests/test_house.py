@@ -42,6 +42,7 @@ LEVELS = {
     "crawler.verdict": 1,
     "crawler.frontier": 2,
     "crawler.robots": 2,
+    "crawler.answers": 2,
     "crawler.hosts": 2,
     "crawler.addresses": 2,
     "crawler.resolver": 2,
