@@ -248,7 +248,7 @@ def _crowd(host: Host) -> str:
 def _why(host: Host, now: float) -> str:
     """Why a host rests, and for how long."""
     if host.breaker.open:
-        asleep = host.breaker.until - now
+        asleep = max(host.breaker.until, host.next_start) - now
         return f"{host.breaker.reason}; {f'probed in {asleep:.0f} s' if asleep > 0 else 'being probed'}"
     left = max(host.next_start - now, 0)
     return f"{host.rest}, {left:.0f} s more" if host.rest else f"{host.reason}, {host.delay:g} s"
