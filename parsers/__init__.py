@@ -42,9 +42,9 @@ async def parse(response: Response, *, asked: Asked = USUALLY, at_once: int = 10
     needs grows with the square of some things, such as the attributes of one element, so a hostile page can take hours.
     """
     if len(response.body) <= at_once:
-        return _parse(response, asked)
+        return read(response, asked)
     try:
-        return await _threads.run(partial(_parse, asked=asked), response, patience)
+        return await _threads.run(partial(read, asked=asked), response, patience)
     except TimeoutError:
         essence, _ = mime.content_type(response.headers.get("content-type"))
         problem = f"unread: not parsed within {patience:g} s"
@@ -56,7 +56,8 @@ def close() -> bool:
     return _threads.close()
 
 
-def _parse(response: Response, asked: Asked) -> Page:
+def read(response: Response, asked: Asked = USUALLY) -> Page:
+    """The same as `parse`, in this thread and however long it takes."""
     headers = response.headers
     finds = Finds(asked)
     essence, label = mime.content_type(headers.get("content-type"))
