@@ -79,7 +79,7 @@ class Gate:
                 self._hosts.offer([request], time.monotonic())
                 continue
             origin = urls.origin(request.url)
-            rules = self._robots.get(origin, time.time()) or await self._remembered(origin, request.host)
+            rules = await self._known(origin, request.host)
             if rules is not None:
                 self._pass(request, rules)
             else:
@@ -92,10 +92,14 @@ class Gate:
             self._ledger.refuse(request, refused.reason, [Found(found, request.depth, request.id)] if found else [])
         return refused is None
 
-    async def _remembered(self, origin: str, host: str) -> Rules | None:
-        """The rules that were kept, if they are not too old."""
+    async def _known(self, origin: str, host: str) -> Rules | None:
+        """The rules of an origin; None when they must be asked for, or what waits for them goes first."""
         if origin in self._held:
             return None
+        return self._robots.get(origin, time.time()) or await self._remembered(origin, host)
+
+    async def _remembered(self, origin: str, host: str) -> Rules | None:
+        """The rules that were kept, if they are not too old."""
         key = f"robots:{origin}"
         try:
             note = (await self._frontier.notes(key)).get(key)
@@ -104,11 +108,21 @@ class Gate:
             return None
         if note is None:
             return None
-        self._robots.learn(origin, *from_note(note))
+        await self._learn(origin, *from_note(note))
         rules = self._robots.get(origin, time.time())
         if rules is not None:
-            self._hosts.set_pace(host, rules.delay, "Crawl-delay of its robots.txt")
+            self._ask_for_pace(host, rules)
         return rules
+
+    async def _learn(self, origin: str, text: str | None, fetched_at: float) -> Rules:
+        if text is not None and len(text) > _LARGE:
+            return await asyncio.to_thread(self._robots.learn, origin, text, fetched_at)
+        return self._robots.learn(origin, text, fetched_at)
+
+    def _ask_for_pace(self, host: str, rules: Rules) -> None:
+        # A host that asks for more gets no page, but another's robots.txt may lead there, and must not wait so long.
+        delay = min(rules.delay, self._settings.max_crawl_delay)
+        self._hosts.set_pace(host, delay, "Crawl-delay of its robots.txt")
 
     def _pass(self, request: Request, rules: Rules) -> None:
         reason = "crawl_delay" if rules.delay > self._settings.max_crawl_delay else rules.refusal(request.url)
@@ -148,7 +162,7 @@ class Gate:
             came = failure or await self._fetch(turn)
             if (next_turn := await self._redirected(came, turn)) is not None:
                 self._offer(next_turn)
-            elif isinstance(came, Failure) and came.code == "private_address":
+            elif isinstance(came, Failure) and came.code == "private_address" and turn.host == self._held[origin].host:
                 # No page of this host can be had either, and each will say so in a record of its own.
                 await self._open(origin, "", keep=False)
             elif (text := reading(came)) is None and self._worth_another(came, self._held[origin]):
@@ -194,14 +208,11 @@ class Gate:
                 await self._frontier.note(f"robots:{origin}", to_note(text, now))
         except FrontierError as error:  # it only spares work
             log.warning("what robots.txt of %s said is not kept: %s", origin, error)
-        if text is not None and len(text) > _LARGE:
-            rules = await asyncio.to_thread(self._robots.learn, origin, text, now)
-        else:
-            rules = self._robots.learn(origin, text, now)
+        rules = await self._learn(origin, text, now)
         held = self._held.pop(origin)
         if text is None:
             self._hosts.give_up(held.host, "robots_unreachable")
-        self._hosts.set_pace(held.host, rules.delay, "Crawl-delay of its robots.txt")
+        self._ask_for_pace(held.host, rules)
         self._hosts.meet(held.host).held -= 1
         self._hosts.hungry.add(held.host)
         lost = self._hosts.meet(held.host).given_up

@@ -14,7 +14,7 @@ import pytest
 
 from tests import crawling
 from tests.crawling import QUICK, ROOT, Crawl, Run, crawl
-from tests.site import Page, Site
+from tests.site import Page, Site, served
 
 pytestmark = pytest.mark.usefixtures("processes")
 
@@ -317,6 +317,29 @@ async def test_a_crawl_delay_that_is_too_long_gives_the_host_up(site: Site, job:
     run = await crawl(job, *QUICK, site.url("/"))
     assert run.code == 3
     assert run.summary["refusals"] == {"crawl_delay": 1}
+
+
+async def test_a_robots_txt_waits_no_such_crawl_delay_at_another_host(site: Site, job: Path) -> None:
+    """It is a redirect to a host that is given up for its Crawl-delay, and would be asked there in a day."""
+    async with served() as slow:
+        slow.raw("/robots.txt", b"User-agent: *\nCrawl-delay: 86400\n")
+        known = slow.reached(1)
+        for number in range(1, 4):
+            slow.redirect(f"/{number}.txt", f"/{number + 1}.txt")
+        slow.raw("/4.txt", b"User-agent: *\nDisallow: /secret\n")
+        site.raw("/robots.txt", b"", status=302, headers={"Location": slow.url("/1.txt")}, gate=known)
+        site.page("/", "/secret")
+        run = await crawl(job, *QUICK, "--max-crawl-delay=0.2", slow.url("/"), site.url("/"))
+    assert run.summary["refusals"] == {"crawl_delay": 1, "robots": 1}
+    assert site.asked == ["/"]
+
+
+async def test_a_robots_txt_that_leads_into_the_inner_network_forbids_all(site: Site, job: Path) -> None:
+    site.redirect("/robots.txt", site.url("/rules.txt", host="inner.localhost"))
+    site.page("/")
+    run = await crawl(job, *QUICK, site.url("/"))
+    assert run.summary["refusals"] == {"robots_unreachable": 1}
+    assert not site.asked
 
 
 async def test_nofollow_is_obeyed(site: Site, job: Path) -> None:

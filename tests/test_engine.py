@@ -1,6 +1,8 @@
 """The engine with rooms that fail: what is saved, what is said, and that nothing hangs."""
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from crawler.frontier import FrontierError
 from crawler.frontier.memory import MemoryFrontier
 from crawler.guard import Guard
 from crawler.model import Request
+from crawler.robots import Robots, Rules, to_note
 from crawler.settings import Settings
 from storage import Places
 from storage.record import Record, Store, StoreError
@@ -103,6 +106,28 @@ async def test_what_robots_txt_said_need_not_be_kept(site: Site, settings: Setti
     engine = engine_of(settings, fetcher, site, store, FailingFrontier())
     assert await run(engine) == "finished"
     assert {record.url for record in store.records} == {site.url("/"), site.url("/a")}
+
+
+async def test_a_large_robots_txt_that_was_kept_does_not_hold_up_the_loop(
+    site: Site, settings: Settings, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read in a thread, as when it came."""
+    readers = list[threading.Thread]()
+
+    class Watched(Robots):
+        def learn(self, origin: str, text: str | None, fetched_at: float) -> Rules:
+            readers.append(threading.current_thread())
+            return super().learn(origin, text, fetched_at)
+
+    monkeypatch.setattr("crawler.engine.Robots", Watched)
+    site.page("/", "/a", "/secret")
+    frontier, store = MemoryFrontier(), ListStore()
+    text = "User-agent: *\nDisallow: /secret\n" + "Disallow: /x\n" * 10_000
+    await frontier.note(f"robots:{site.url('')}", to_note(text, time.time()))
+    assert await run(engine_of(settings, fetcher, site, store, frontier)) == "finished"
+    assert site.asked == ["/", "/a"]
+    assert len(readers) == 1
+    assert threading.current_thread() not in readers
 
 
 async def test_claims_that_fail_are_said_and_tried_again(site: Site, settings: Settings, fetcher: Fetcher) -> None:
