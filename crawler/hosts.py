@@ -220,6 +220,7 @@ class Hosts:
         self.under_way += 1
         if host.address is not None:
             host.address.busy += 1
+            self._let_in(host.address, now)  # several places may have become free at once
         if 2 * len(host.window) <= _WINDOW * host.slots:
             self.hungry.add(host.name)
         self._place(host, now)

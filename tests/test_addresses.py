@@ -111,6 +111,21 @@ def test_a_host_that_moves_takes_its_requests_along() -> None:
     assert Counter(taken(hosts, 1.0)) == {"a:80": 1}
 
 
+def test_all_places_that_a_host_leaves_behind_are_taken() -> None:
+    leads: Leads = {f"{name}:80": SHARED for name in "abcd"}
+    hosts = hosts_of(leads, most=3, slots=3)
+    hosts.take_back("b:80")
+    hosts.take_back("c:80")
+    hosts.take_back("d:80")
+    hosts.offer([request(9, "a:80")], 0.0)
+    assert taken(hosts) == ["a:80"] * 3
+    hosts.offer([request(1, f"{name}:80") for name in "bcd"], 0.0)
+    assert taken(hosts) == []
+    leads["a:80"] = ("192.0.2.8",)
+    hosts.done(Answer("a:80", 200), 0.0)
+    assert Counter(taken(hosts)) == Counter(f"{name}:80" for name in "abcd")
+
+
 def test_requests_know_where_they_go() -> None:
     hosts = hosts_of({"a:80": SHARED, "192.0.2.1:80": ()}, most=None, each=1)
     requests = [hosts.take(0.0), hosts.take(0.0)]
