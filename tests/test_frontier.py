@@ -490,6 +490,17 @@ async def test_what_was_seen_due_stays_so_when_the_clock_is_set_back(frontier: F
     await everything(frontier)
 
 
+async def test_what_was_let_in_again_is_handed_out_once_and_its_retry_when_due(frontier: Frontier) -> None:
+    await frontier.add(Found(a(1, 2), depth=0))
+    await frontier.drop(A, "host_down")
+    await frontier.readmit("host_down")
+    (one,) = await frontier.claim({A: 1}, NOW)
+    await frontier.finish([Finished(one.id, "waiting", 1, 503, due=NOW + 60)], {})
+    assert [request.url for request in await frontier.claim({A: 9}, NOW)] == a(2)
+    assert dict(frontier.waiting(NOW)) == {}
+    assert [request.url for request in await frontier.claim({A: 9}, NOW + 60)] == a(1)
+
+
 async def test_of_a_dropped_host_only_what_was_asked_for_still_waits(frontier: Frontier) -> None:
     await frontier.add(Found(a(1, 2, 3, 4) + b(1), 0))
     one, two, *_ = await frontier.claim({A: 3}, NOW)

@@ -47,7 +47,7 @@ class MemoryFrontier(Tallied):
         self._by_url: dict[str, _Url] = {}
         self._queues: dict[str, list[tuple[int, int]]] = {}
         """Of each host a heap of places: rank and number, this below zero when the youngest comes first. An entry that
-        the URL has left behind, by another state or another place, stays until it is met at the top."""
+        the URL has left behind, by another state, a due time or another place, stays until it is met at the top."""
         self._positions: dict[str, int] = {}
         self._notes: dict[str, str] = {}
 
@@ -136,7 +136,7 @@ class MemoryFrontier(Tallied):
         while queue and len(taken) < count:
             entry = heappop(queue)
             url = self._urls[abs(entry[1]) - 1]
-            if url.state == "waiting" and self._place(url) == entry:
+            if url.state == "waiting" and not url.due and self._place(url) == entry:
                 url.state = "in_hand"
                 taken.append(url)
         return taken
@@ -169,7 +169,8 @@ class MemoryFrontier(Tallied):
             self._queue(url)
 
     async def drop(self, host: str, reason: str) -> int:
-        fresh = [url for url in self._urls if url.host == host and url.state == "waiting" and not url.attempts]
+        queued = (self._urls[number - 1] for number in {abs(number) for _, number in self._queues.get(host, ())})
+        fresh = [url for url in queued if url.state == "waiting" and not url.attempts]
         for url in fresh:
             url.state, url.reason = "refused", reason
         self._tally.dropped(host, reason, len(fresh))
