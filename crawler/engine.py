@@ -81,7 +81,7 @@ class Engine:
         traps = Traps(settings.traps)
         self._commit = Commit(frontier, self._stats, traps)
         self._troubles = Troubles()
-        self._ledger = Ledger(self._commit, settings.retries)  # with a crew: of what is refused
+        self._ledger = Ledger(self._commit, settings.retries)  # with a crew: of what is refused, or has no address
         self._gate = Gate(
             settings, self._hosts, Robots(settings.product), fetcher, frontier, self._ledger, self._scope, traps
         )

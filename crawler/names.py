@@ -17,7 +17,6 @@ from crawler.resolver import FRESH, SLOW, ResolveError, Resolver
 
 log = logging.getLogger(__name__)
 
-
 _AT_ONCE = 2 * (FRESH + SLOW)  # names that are waited for: 10,000 tasks begun at once would hold the loop up for long
 
 
