@@ -13,6 +13,7 @@ from crawler.hook import Hook, Reading
 from crawler.kinds import plain
 from crawler.model import UserError
 from crawler.options import SettingsError
+from crawler.resolver import ResolveError, Resolver
 from crawler.settings import Settings
 from parsers import parse, urls
 from parsers.page import Page, Response
@@ -38,21 +39,25 @@ async def try_out(settings: Settings, out: TextIO = sys.stdout) -> None:
 async def _page(settings: Settings, url: str) -> tuple[Response, Page]:
     guard = Guard(settings.private, [urls.host(url)], {})
     fetcher = fetching.make(settings, guard, [url], concurrency=1)
+    resolver = Resolver(settings.dns_server, deadline=settings.connect_timeout)
     hook = Hook(settings.hook) if settings.hook else None
     reading: Reading = partial(parse, asked=settings.asked)
     if hook:
         reading = hook.after(reading)
     try:
         for _ in range(settings.max_redirects + 1):
-            response = await fetcher.fetch(url)
+            response = await fetcher.fetch(url, addresses=await resolver.resolve(urls.host(url).rpartition(":")[0]))
             page = await reading(response)
             if page.redirect_to is None:
                 return response, page
             url = page.redirect_to
     except FetchError as error:
         raise TrialError(f"{plain(url)}: {plain(str(error))}") from error
+    except ResolveError as error:
+        raise TrialError(f"{plain(url)}: dns: {plain(str(error))}") from error
     finally:
         fetcher.close()
+        await resolver.close()
         if hook:
             hook.close()
     raise TrialError(f"{plain(url)}: more than {settings.max_redirects} redirects in a row")

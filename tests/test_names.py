@@ -1,6 +1,7 @@
 """Whole crawls by name: a name server and a site on loopback, the crawler started as a user starts it."""
 
 import asyncio
+import json
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -85,6 +86,18 @@ async def test_a_name_that_leads_nowhere_is_a_record_with_its_reason(
     }
     assert [record["attempts"] for record in run.records if record["error"]] == [2, 2]
     assert run.summary["errors"] == {"dns": 2}
+
+
+async def test_a_trial_asks_the_name_servers_that_the_crawl_would(site: Site, names: Nameserver, job: Path) -> None:
+    names.say("a.test", "127.0.0.1")
+    site.redirect("/", site.url("/b", host="nobody.test"))
+    site.page("/b", title="found")
+    arguments = ("--private=allow", f"--dns-server={names.address}")
+    run = await crawl(job, *arguments, f"--try={site.url('/', host='a.test')}")
+    assert run.code == 2
+    assert "/b: dns: nobody.test does not exist, or has no address" in run.err
+    run = await crawl(job, *arguments, f"--try={site.url('/b', host='a.test')}")
+    assert json.loads(run.out)["title"] == "found"
 
 
 async def test_a_host_whose_robots_txt_cannot_be_asked_for_is_given_up(
