@@ -96,7 +96,7 @@ class _Path:
     """A path with queries: what came of its pages."""
 
     values: set[int] = field(default_factory=set)  # of its parameters
-    each: Counter[str] = field(default_factory=Counter)  # how many of these each parameter has
+    each: Counter[int] = field(default_factory=Counter)  # how many of these each parameter has
     barren: int = 0  # pages that led to nothing beyond the path
     fertile: int = 0
 
@@ -267,7 +267,7 @@ class Traps:
             value = hash(pair)
             if value not in path.values and len(path.values) < _MOST_VALUES:
                 path.values.add(value)
-                path.each[pair[0]] += 1
+                path.each[hash(pair[0])] += 1  # the name itself may be long
 
     def _learn_date(self, date: Date, fertile: bool, now: float) -> None:
         calendar = self._calendars.touch(date.family)
