@@ -1,4 +1,4 @@
-"""The gate: a request comes into its host's window only when it is no trap, and the origin's robots.txt allows it.
+"""The gate: a request comes into its host's window only when the origin's robots.txt allows it, and it is no trap.
 
 The robots.txt of an origin that is met first is fetched as a turn of the host's own, and so is each redirect from
 there, so politeness holds for them too. What was claimed of that host waits at the gate, holding no worker.
@@ -73,10 +73,9 @@ class Gate:
 
     async def admit(self, requests: Iterable[Request]) -> None:
         """Bring claimed requests to their hosts' windows as far as their robots.txt is known; hold or refuse others."""
-        requests = [request for request in requests if self._is_no_trap(request)]
         for request in requests:
             if self._settings.of(request.host).robots == "ignore":
-                self._hosts.offer([request], time.monotonic())
+                self._pass(request, None)
                 continue
             origin = urls.origin(request.url)
             rules = await self._known(origin, request.host)
@@ -124,12 +123,13 @@ class Gate:
         delay = min(rules.delay, self._settings.max_crawl_delay)
         self._hosts.set_pace(host, delay, "Crawl-delay of its robots.txt")
 
-    def _pass(self, request: Request, rules: Rules) -> None:
-        reason = "crawl_delay" if rules.delay > self._settings.max_crawl_delay else rules.refusal(request.url)
-        if reason is None:
-            self._hosts.offer([request], time.monotonic())
-        else:
+    def _pass(self, request: Request, rules: Rules | None) -> None:
+        if rules is not None and rules.delay > self._settings.max_crawl_delay:
+            self._ledger.refuse(request, "crawl_delay")
+        elif rules is not None and (reason := rules.refusal(request.url)) is not None:
             self._ledger.refuse(request, reason)
+        elif self._is_no_trap(request):  # last: what is not asked for must not stand in the way of another spelling
+            self._hosts.offer([request], time.monotonic())
 
     def _hold(self, request: Request, origin: str) -> None:
         held = self._held.get(origin)

@@ -342,6 +342,14 @@ async def test_a_robots_txt_that_leads_into_the_inner_network_forbids_all(site: 
     assert not site.asked
 
 
+async def test_what_robots_txt_forbids_stands_in_the_way_of_no_other_order_of_parameters(site: Site, job: Path) -> None:
+    site.raw("/robots.txt", b"User-agent: *\nDisallow: /x?a\n")
+    site.page("/", "/x?a=1&b=2", "/x?b=2&a=1", "/x?b=3&a=1", "/x?a=1&b=3")
+    run = await crawl(job, *QUICK, site.url("/"))
+    assert sorted(site.asked) == ["/", "/x?b=2&a=1", "/x?b=3&a=1"]
+    assert run.summary["refusals"] == {"robots": 2}
+
+
 async def test_nofollow_is_obeyed(site: Site, job: Path) -> None:
     site.raw("/", b"<a rel=nofollow href=/no>x</a><a href=/yes>y</a>", headers={"Content-Type": "text/html"})
     site.raw("/yes", b"<meta name=robots content=nofollow><a href=/never>", headers={"Content-Type": "text/html"})
