@@ -87,12 +87,13 @@ class Explainer:
         elif known is None:
             lines.append(self._conditions(url))
         reason = None
-        asked = known is not None and (known.attempts or not known.depth)
-        if not asked and url not in self._seeds and (trap := refusal(url, self._settings.traps)):
-            return trap, [*lines, f"It would not be asked for: {_because(trap)}."]
         if self._settings.of(urls.host(url)).robots == "obey":
             reason, line = await self._robots(url)
             lines.append(line)
+        asked = known is not None and (known.attempts or not known.depth)
+        trap = None if asked or url in self._seeds else refusal(url, self._settings.traps)
+        if reason is None and trap is not None:
+            return trap, [*lines, f"It would not be asked for: {_because(trap)}."]
         budget, more = await self._budgets(url, known)
         return reason or budget, lines + more
 
