@@ -67,6 +67,7 @@ class World:
             self.hosts.named(name, self.now)
         elif (request := self.hosts.nowhere(name, self.now)) is not None:
             self.hosts.started(name, self.now)
+            self.hosts.sent(name, self.now)
             self.hosts.done(Answer(name, None, "dns"), self.now)
             self.ends[request.id] += 1
 
@@ -100,26 +101,28 @@ class World:
         name = request.host
         assert self.now - self.started.get(name, -9e9) >= self.delays[name] - 1e-9
         self.hosts.started(name, self.now)
-        self.started[name] = self.went_out[name] = self.now
+        self.started[name] = self.now
         self.busy[name] += 1
         assert self.busy[name] <= self.slots[name]
         takes = self.draw.choice([0.01, 0.2, 5.0])
-        if self.draw.random() < 0.5:
+        dies = self.draw.random() < 0.05  # the process that has it
+        if not dies:
             self.later(self.draw.random() * takes, lambda: self.sent(name))
-        self.later(takes, lambda: self.done(request, takes))
+        self.later(takes, lambda: self.done(request, takes, dies))
 
     def sent(self, name: str) -> None:
+        assert self.now - self.went_out.get(name, -9e9) >= self.delays[name] - 1e-9, "however late the one before was"
         self.hosts.sent(name, self.now)
         self.went_out[name] = self.now
 
-    def done(self, request: Request, took: float) -> None:
+    def done(self, request: Request, took: float, dies: bool) -> None:
         name, chance = request.host, self.draw.random()
         self.busy[name] -= 1
         answer = Answer(name, 200, None, took)
-        if name in self.dead or chance < 0.05:
+        if dies:
+            answer = Answer(name, None)
+        elif name in self.dead or chance < 0.05:
             answer = Answer(name, None, self.draw.choice(["connect", "timeout"]), took)
-        elif chance < 0.1:
-            answer = Answer(name, None)  # the process that had it died
         elif chance < 0.15:
             answer = Answer(name, 429, None, took, 2 * LONGEST_REST if name in self.greedy else 7.0)
             self.rests[name] = max(self.rests.get(name, 0.0), self.now + (answer.retry_after or 0.0))
