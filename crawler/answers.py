@@ -1,9 +1,9 @@
 """What politeness learns from how a request has ended."""
 
 import time
-from email.utils import parsedate_to_datetime
 
 from crawler.model import Answer, Failure
+from parsers import dates
 from parsers.page import Response
 
 LONGEST_REST = 86_400.0
@@ -33,7 +33,5 @@ def retry_after(value: str | None, now: float) -> float | None:
         return None
     if value.strip().isascii() and value.strip().isdigit():
         return min(float(value), LONGEST_REST)
-    try:
-        return min(max(0.0, parsedate_to_datetime(value).timestamp() - now), LONGEST_REST)
-    except (ValueError, OverflowError):
-        return None
+    date = dates.seconds(value)
+    return None if date is None else min(max(0.0, date - now), LONGEST_REST)

@@ -2,6 +2,7 @@
 
 import heapq
 import random
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -295,3 +296,16 @@ def test_whatever_happens_delay_and_slots_hold_and_nothing_is_lost(seed: int) ->
 )
 def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
     assert retry_after(value, now=1445412480.0) == seconds
+
+
+@pytest.mark.parametrize("value", ["Wed Oct 21 07:28:10 2015", "Wednesday, 21-Oct-15 07:28:10 GMT"], ids=str)
+@pytest.mark.parametrize("zone", ["UTC", "XXX-9", "XXX+9"])
+def test_the_older_forms_of_a_date_are_gmt_too(value: str, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9110, section 5.6.7: a recipient must accept them; the zone of the crawler's own machine is of no account."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert retry_after(value, now=1445412480.0) == 10.0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
