@@ -168,6 +168,8 @@ class Gate:
             elif (text := reading(came)) is None and self._worth_another(came, self._held[origin]):
                 self._ask_later(turn, self._held[origin], came)
             else:
+                if text is None:
+                    log.info("%s cannot be had (%s)", turn.url, _problem(came))
                 await self._open(origin, text)
         except Exception:  # a bug met on one host must not hold its URLs for ever
             log.exception("robots.txt of %s", origin)
@@ -258,7 +260,7 @@ class Gate:
 
     def _ask_later(self, turn: Request, held: _Held, came: Response | Failure) -> None:
         now = time.monotonic()
-        problem = str(came) if isinstance(came, Failure) else f"status {came.status}"
+        problem = _problem(came)
         wait = min(_LONGEST_BACKOFF, 2.0**held.tries) * random.uniform(0.75, 1.25)
         if held.tries >= self._settings.retries:
             wait = min(wait, held.since + self._settings.robots_wait - now)
@@ -273,3 +275,7 @@ class Gate:
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
         return [request.id for held in self._held.values() for request in held.requests]
+
+
+def _problem(came: Response | Failure) -> str:
+    return str(came) if isinstance(came, Failure) else f"status {came.status}"

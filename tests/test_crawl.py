@@ -266,6 +266,16 @@ async def test_a_robots_txt_behind_a_loop_of_redirects_forbids_nothing(site: Sit
     assert len(site.arrivals) == 6 + 1
 
 
+async def test_a_robots_txt_that_leads_to_a_private_address_is_not_to_be_had(site: Site, job: Path) -> None:
+    """That of a host which is private itself holds nothing up: each of its pages will say what hinders it."""
+    site.redirect("/robots.txt", site.url("/robots.txt", "inner.localhost"))
+    site.page("/", "/a")
+    run = await crawl(job, *QUICK, site.url("/"))
+    assert (run.records, run.summary["refusals"]) == ([], {"robots_unreachable": 1})
+    assert [arrival.path for arrival in site.arrivals] == ["/robots.txt"]
+    assert "inner.localhost" in (job / "crawl.log").read_text(), "it says why"
+
+
 async def test_a_large_robots_txt_is_read_as_far_as_its_first_500_kib(site: Site, job: Path) -> None:
     site.raw("/robots.txt", b"User-agent: *\nDisallow: /secret\n" + b"# filler\n" * 200_000)
     site.page("/", "/secret", "/open")
