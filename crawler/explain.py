@@ -94,8 +94,9 @@ class Explainer:
         trap = None if asked or url in self._seeds else refusal(url, self._settings.traps)
         if reason is None and trap is not None:
             return trap, [*lines, f"It would not be asked for: {_because(trap)}."]
+        rest, asked_for = await self._rest(urls.host(url))
         budget, more = await self._budgets(url, known)
-        return reason or budget, lines + more
+        return reason or rest or budget, [*lines, *asked_for, *more]
 
     def _conditions(self, url: str) -> str:
         """On which a link to a URL in scope is followed: they are of the page that holds the link."""
@@ -123,6 +124,18 @@ class Explainer:
         if reason := rules.refusal(url):
             return reason, f"It would not be asked for: {_because(reason)} {source}."
         return None, f"The robots.txt of {origin} allows it {source}."
+
+    async def _rest(self, host: str) -> tuple[str | None, list[str]]:
+        """The rest that a host has asked for, in this run or an earlier one."""
+        key = f"rest:{host}"
+        until = float((await self._frontier.notes(key)).get(key, 0))
+        left = until - time.time()
+        if left <= 0:
+            return None, []
+        lines = [f"Its host has asked for a rest (Retry-After), until {_iso(until)}, {left:,.0f} s from now."]
+        if left <= self._settings.max_retry_after:
+            return None, lines
+        return "retry_after", [*lines, f"It would not be asked for: {_because('retry_after')}."]
 
     async def _budgets(self, url: str, known: Known | None) -> tuple[str | None, list[str]]:
         """The budgets that are spent. What was asked for before has its place in the host's already."""

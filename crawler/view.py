@@ -4,6 +4,7 @@ import heapq
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from crawler.explain import Explainer, Explanation
 from crawler.frontier import Counts, Frontier
@@ -13,6 +14,7 @@ from crawler.reasons import REASONS
 from crawler.settings import Settings
 from crawler.stats import ErrorGroup, FieldCount, HostView, Point, RecentPage, RunState, Snapshot, Stats, Verdict
 from crawler.verdict import Figures, Steady, judge
+from parsers.urls import host as host_of
 
 
 class View:
@@ -220,7 +222,13 @@ class View:
 
     async def explain(self, url: str) -> Explanation:
         """See `Watched`."""
-        return await self._explainer.explain(url)
+        explanation = await self._explainer.explain(url)
+        host = self._hosts.get(host_of(explanation.url))
+        now = time.monotonic()
+        if host is None or explanation.state not in ("waiting", "in_hand") or _state(host, now) == host.reason:
+            return explanation
+        why = _why(host, now) if _state(host, now) == host.rest else _state(host, now)
+        return replace(explanation, sentences=[*explanation.sentences, f"Of its host: {why}."])
 
 
 def _state(host: Host, now: float) -> str:

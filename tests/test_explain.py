@@ -228,6 +228,25 @@ async def test_a_url_that_waits_for_another_try_says_for_which(site: Site, job: 
     assert "  It was asked for 1 time, of 2 at most." in said
 
 
+async def test_a_url_whose_host_has_asked_for_a_rest_says_until_when(site: Site, job: Path) -> None:
+    site.page("/", "/busy", "/next")
+    site.page("/busy", status=429, headers={"Retry-After": "3000"})
+    running = await Crawl.start(job, "--delay=0", "--per-host=1", "--port=0", site.url("/"))
+    assert running.process.stdout is not None
+    address = (await running.process.stdout.readline()).decode().split()[-1]
+    told = ""
+    while "Of its host: Retry-After of a 429" not in told:
+        told = json.loads((await AsyncHTTPClient().fetch(f"{address}api/explain?url={site.url('/busy')}")).body)["text"]
+    assert re.search(r"Of its host: Retry-After of a 429, \d{4} s more\.$", told)
+    running.process.send_signal(signal.SIGINT)
+    await running.end()
+    rest = r"  Its host has asked for a rest \(Retry-After\), until \d{4}-[-\dT:]+Z, \d,\d{3} s from now\."
+    for path in ("/busy", "/next", "/new"):
+        assert any(re.fullmatch(rest, line) for line in await explain(job, site.url(path)))
+    strict = await explain(job, site.url("/next"), "--max-retry-after=9")
+    assert any(line.endswith("than --max-retry-after [retry_after].") for line in strict)
+
+
 @pytest.mark.parametrize("end", ["runs", "was killed"])
 async def test_a_job_is_explained_while_it_runs_and_after_a_kill(site: Site, job: Path, end: str) -> None:
     site.page("/", "/never")
