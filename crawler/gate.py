@@ -165,7 +165,7 @@ class Gate:
             elif isinstance(came, Failure) and came.code == "private_address" and turn.host == self._held[origin].host:
                 # No page of this host can be had either, and each will say so in a record of its own.
                 await self._open(origin, "", keep=False)
-            elif (text := reading(came)) is None and self._worth_another(came, self._held[origin]):
+            elif (text := reading(came)) is None and self._worth_another(came, turn):
                 self._ask_later(turn, self._held[origin], came)
             else:
                 if text is None:
@@ -238,10 +238,13 @@ class Gate:
         except FrontierError as error:  # it only spares work: each URL of the host is refused by itself
             log.warning("what waits of %s cannot be refused at once: %s", name, error)
 
-    def _worth_another(self, came: Response | Failure, held: _Held) -> bool:
+    def _worth_another(self, came: Response | Failure, turn: Request) -> bool:
         """Is a robots.txt that could not be had asked for again? While other work remains, at most --robots-wait."""
         if isinstance(came, Failure) and not REASONS[came.code].retry:
             return False
+        if self._hosts.meet(turn.host).given_up is not None:
+            return False
+        held = self._held[turn.parent or ""]
         waited = time.monotonic() - held.since
         return held.tries < self._settings.retries or (waited < self._settings.robots_wait and self._other_work())
 
@@ -265,8 +268,9 @@ class Gate:
         if held.tries >= self._settings.retries:
             wait = min(wait, held.since + self._settings.robots_wait - now)
         held.tries += 1
-        log.info("%s cannot be had (%s), asked again in %.0f s", turn.url, problem, wait)
         self._hosts.rest(turn.host, now + wait, f"its robots.txt cannot be had: {problem}")
+        wait = self._hosts.meet(turn.host).next_start - now  # longer when the host has asked for a rest
+        log.info("%s cannot be had (%s), asked again in %.0f s", turn.url, problem, wait)
         self._offer(turn)
 
     async def close(self) -> list[int]:

@@ -140,6 +140,7 @@ async def test_a_retry_after_of_a_robots_txt_holds(site: Site, job: Path) -> Non
     assert (run.code, run.summary["refusals"]) == (0, {"robots": 1})
     assert [arrival.path for arrival in site.arrivals] == ["/robots.txt", "/robots.txt", "/"]
     check_quiet(site, site.arrivals[0], 3)
+    assert "robots.txt cannot be had (status 503), asked again in 3 s" in (job / "crawl.log").read_text()
 
 
 async def test_a_robots_txt_whose_retry_after_is_too_long_gives_the_host_up(site: Site, job: Path) -> None:
@@ -149,6 +150,7 @@ async def test_a_robots_txt_whose_retry_after_is_too_long_gives_the_host_up(site
     assert (run.code, run.records) == (3, [])
     assert run.summary["refusals"] == {"retry_after": 20}
     assert len(site.arrivals) == 1
+    assert "asked again" not in (job / "crawl.log").read_text()
 
 
 async def test_a_crawl_delay_is_kept_over_a_kill(site: Site, job: Path) -> None:
