@@ -38,12 +38,12 @@ class Figures:
     asleep_urls: int
     silent: str | None  # the one of them with most URLs: why, and what happens when
     naming: int  # hosts whose names are being resolved
-    named: str | None  # one of them
+    named: str | None  # one of them, and until when at most: "a.example:80 (given up after 10 s, --connect-timeout)"
     crowded: int  # hosts with URLs in their windows whose IP address is busy with other hosts
     crowded_urls: int
     crowd: str | None  # the address of one of them, and why: "192.0.2.7 is busy: ..."
     robots: int  # hosts that wait for their robots.txt
-    unheard: str | None  # one of them that could not be had, and why
+    unheard: str | None  # one of them, and why: "a.example:80: its robots.txt cannot be had: status 500, 9 s more"
     later: float | None  # seconds until the next URL that waits for another attempt
 
 
@@ -86,7 +86,7 @@ def judge(figures: Figures) -> Verdict:
         wait = "host waits" if f.crowded == 1 else "hosts wait"
         return Verdict(
             "address",
-            f"Shared addresses: {f.crowded:,} {wait} for an IP address, such as {f.crowd}; a larger --per-address "
+            f"Shared addresses: {f.crowded:,} {wait} for an IP address: {f.crowd}; a larger --per-address "
             "would help, where the server can bear it.",
         )
     if f.full_urls > f.resting_urls:

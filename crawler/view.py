@@ -81,7 +81,6 @@ class View:
         resting = [host for host in awake if host.may_take and host.next_start > now]
         longest, fullest = max(resting, key=urls, default=None), max(full, key=urls, default=None)
         silent = max(asleep, key=urls, default=None)
-        unheard = next((host for host in held if host.rest), None)
         due = self._frontier.next_due()
         counts = self._frontier.counts()
         return Figures(
@@ -109,12 +108,14 @@ class View:
             asleep_urls=sum(map(urls, asleep)),
             silent=f"{silent.name} ({_why(silent, now)}{self._given_up_at(silent, now)})" if silent else None,
             naming=len(naming),
-            named=naming[0].name if naming else None,
+            named=f"{naming[0].name} (given up after {self._settings.connect_timeout:g} s, --connect-timeout)"
+            if naming
+            else None,
             crowded=len(crowded),
             crowded_urls=sum(map(urls, crowded)),
             crowd=_crowd(crowded[0]) if crowded else None,
             robots=len(held),
-            unheard=f"{unheard.name}: {_why(unheard, now)}" if unheard else None,
+            unheard=self._unheard(held, now) if held else None,
             later=None if due is None else due - time.time(),
         )
 
@@ -122,6 +123,13 @@ class View:
         """When a host that is asleep will be given up, at the earliest."""
         left = host.breaker.give_up_at(self._settings.host_wait) - now
         return f", given up in {max(left, 0):.0f} s if it stays so (--host-wait)"
+
+    def _unheard(self, held: Sequence[Host], now: float) -> str:
+        """What one of the hosts that wait for their robots.txt waits for; rather of one that could not be had."""
+        host = next((host for host in held if host.rest), held[0])
+        if host.rest:
+            return f"{host.name}: {_why(host, now)}"
+        return f"{host.name} has {self._settings.timeout:g} s for an answer (--timeout)"
 
     def snapshot(self) -> Snapshot:
         """The crawl now."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tornado.websocket import websocket_connect
 
+from tests import nameserver
 from tests.crawling import QUICK, Crawl, Run, crawl
 from tests.odd_server import OddServer
 from tests.site import Page, Site
@@ -250,3 +251,22 @@ async def test_a_host_that_asks_for_too_much_patience_is_given_up_in_one_step(si
             check_ended(again, 52)
             assert len(site.asked) == 2, "the rest is not over yet"
             assert again.summary["refusals"] == {"retry_after": 50}
+
+
+async def test_a_name_and_a_robots_txt_that_are_waited_for_are_told_with_the_longest_time(
+    site: Site, job: Path
+) -> None:
+    site.raw("/robots.txt", b"", gate=asyncio.Event())
+    for host, words in (
+        ("name.test", ("name.test", "given up after 600 s, --connect-timeout")),
+        ("name.localhost", ("name.localhost", "has 599 s for an answer (--timeout)")),
+    ):
+        with nameserver.serving() as names:
+            names.say("name.test", silent=True)
+            waits = ("--connect-timeout=600", "--timeout=599", f"--dns-server={names.address}")
+            running = await Crawl.start(job.with_name(host), "--port=0", *waits, site.url("/", host=host))
+            async with watching(running) as told:
+                await told(*words)
+            running.process.send_signal(signal.SIGINT)
+            running.process.send_signal(signal.SIGINT)
+            assert (await running.end()).code == 130

@@ -50,7 +50,7 @@ CALM = Figures(
         (
             {"crowded": 2, "crowded_urls": 50, "full": 1, "full_urls": 10, "crowd": "192.0.2.7 is busy"},
             "address",
-            "2 hosts wait for an IP address, such as 192.0.2.7 is busy",
+            "2 hosts wait for an IP address: 192.0.2.7 is busy",
         ),
         ({"state": "finished"}, "finished", "100 URLs left"),
         ({"state": "stopping"}, "finished", "3 requests under way"),
