@@ -139,6 +139,8 @@ def summary(now: Snapshot, *, pages: int, refused: Mapping[str, int], places: Se
         lines.append(f"{count(lost, 'URL')} of hosts that were given up: the same command tries again.")
     if now.state == "finished" and now.queued:
         lines.append(f"A budget is spent, with {count(now.queued, 'URL')} left.")
+    elif now.state != "finished" and not now.queued:
+        lines.append("Stopped when nothing was left to crawl.")
     elif now.state != "finished":
         lines.append(f"Stopped before the end, {count(now.queued, 'URL')} left: the same command goes on.")
     return "\n".join(lines) + "\n"
