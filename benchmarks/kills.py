@@ -47,6 +47,7 @@ OF_CREW = ("crew", "crew write", "crew point")
 _KILLED = {-signal.SIGKILL, -signal.SIGXFSZ}
 _ENDED = {0, 130, -signal.SIGINT}  # the last: Ctrl-C came while the interpreter, all done, took itself down
 _PATIENCE = 60.0  # seconds
+_NO_PAGES = frozenset({"/robots.txt", "/sitemap.xml"})  # what makes no records
 _CREW_BEGINS = re.compile(r"crew process (\d+) is number (\d+)$")
 _CREW_DIED = re.compile(r"error: crew process \d+ was killed by SIG(?:KILL|XFSZ); \d+ URLs are handed out again\n")
 
@@ -201,7 +202,7 @@ class Killer:
         if process.returncode not in _KILLED:
             return False
         asked = self.web.asked[self._began :]
-        lost = [(at, url) for at, url in asked if url not in what.noted and urlsplit(url).path != "/robots.txt"]
+        lost = [(at, url) for at, url in asked if url not in what.noted and urlsplit(url).path not in _NO_PAGES]
         last = asked[-1][0] if asked else 0.0  # not the time of the kill, of which a busy machine may tell us late
         lately = sum(at > last - BATCHES - SLACK for at, _ in asked)
         again = len({url for _, url in lost})
@@ -211,7 +212,7 @@ class Killer:
 
     def _death_in_crew(self, kind: str, what: Left) -> Death:
         """What it cost that one of the crew died: the rest has asked again for what that one had, or will."""
-        asked = [(at, url) for at, url in self.web.asked[self._began :] if urlsplit(url).path != "/robots.txt"]
+        asked = [(at, url) for at, url in self.web.asked[self._began :] if urlsplit(url).path not in _NO_PAGES]
         first: dict[str, float] = {}
         again = [(at, first[url]) for at, url in asked if first.setdefault(url, at) < at]
         later = first.keys() - what.noted.keys()
@@ -244,14 +245,14 @@ class Killer:
     def _count_requests(self, expected: dict[str, int]) -> None:
         """Nothing was asked for that must not be, and nothing more often than the kills explain."""
         asked = Counter(url for _, url in self.web.asked[self._first :])
-        robots = {url for url in asked if urlsplit(url).path == "/robots.txt"}
-        if strays := asked.keys() - expected.keys() - robots:
+        others = {url for url in asked if urlsplit(url).path in _NO_PAGES}
+        if strays := asked.keys() - expected.keys() - others:
             raise Broken(f"{min(strays)} was asked for")
         again = sum(asked[url] - 1 for url in expected)
         if again != sum(death.again for death in self.deaths):
             raise Broken(f"{again} requests were made again, not the {sum(death.again for death in self.deaths)} lost")
-        if any(asked[url] > 1 + len(self.deaths) for url in robots):
-            raise Broken("a robots.txt was asked for more often than the crawler started")
+        if any(asked[url] > 1 + len(self.deaths) for url in others):
+            raise Broken("a robots.txt or a sitemap was asked for more often than the crawler started")
 
 
 async def kill_often(kills: int, seed: int, shape: Shape = SHAPE, processes: int = 1) -> list[Death]:

@@ -39,7 +39,7 @@ WEBS: dict[str, dict[str, Any]] = {
     "growing paths": {"growth": 1},
     "all": {"years": None, "sessions": 1, "facets": 4, "growth": 1},
 }
-_ARGUMENTS = ["--delay=0", "--per-host=4", "--retries=0", "--port=off", "--log-level=warning"]
+_ARGUMENTS = ["--delay=0", "--per-host=4", "--retries=0", "--port=off", "--sitemaps=false", "--log-level=warning"]
 _WITHOUT = ["--traps=none", "--strip-params=none"]
 
 

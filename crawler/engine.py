@@ -28,6 +28,7 @@ from crawler.robots import Robots
 from crawler.scheduler import Hands, Scheduler
 from crawler.scope import Scope
 from crawler.settings import Settings
+from crawler.sitemaps import Sitemaps
 from crawler.stats import RunState, Stats
 from crawler.traps import TRAPS, Traps
 from crawler.view import View
@@ -87,6 +88,10 @@ class Engine:
         )
         self._scheduler = Scheduler(settings, frontier, self._hosts, self._gate, self._queue, self._troubles)
         self._gate.opened = self._scheduler.wake
+        self._sitemaps = Sitemaps(settings, self._hosts, self._gate, frontier, self._scope, self._stats, self._troubles)
+        self._gate.turns = self._sitemaps
+        self._commit.linked = self._sitemaps.linked
+        self._sitemaps.added, self._sitemaps.wake = self._scheduler.added, self._scheduler.wake
         resolver = Resolver(settings.dns_server, deadline=settings.connect_timeout)
         self._names = Names(resolver, self._hosts, self._gate, self._ledger)
         self._hosts.lead = self._names.lead
@@ -161,12 +166,13 @@ class Engine:
         for note in await self._frontier.notes("scope:"):
             self._hands.admit(note.removeprefix("scope:"))
         await self._frontier.add(Found(self._seeds, depth=0))
+        await self._sitemaps.open()
         return not self._ended()
 
     def _ended(self) -> bool:
         """Is nothing left to crawl, or the budget spent?"""
         counts, most = self._frontier.counts(), self._settings.max_pages
-        return counts.waiting == 0 or (most is not None and counts.pages >= most)
+        return (counts.waiting == 0 and not self._sitemaps.busy) or (most is not None and counts.pages >= most)
 
     async def _begin_recrawl(self, positions: Mapping[str, int]) -> None:
         """Begin the next recrawl, unless one is to be gone on with."""
@@ -213,6 +219,7 @@ class Engine:
         """
         self.view.begin()
         log.info("the crawl begins: %d URLs wait", self._frontier.counts().waiting)
+        self._sitemaps.start()
         timer = self._settings.max_time and asyncio.get_running_loop().call_later(self._settings.max_time, self._spend)
         to_the_end = asyncio.create_task(self._scheduler.hand_out(), name="hand out")
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
@@ -248,13 +255,14 @@ class Engine:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._scheduler.note_rests()
+        await self._sitemaps.close()
         await self._names.close()
         held = await self._gate.close()
         self._ledger.close()
         await asyncio.gather(ledger, return_exceptions=True)
         not_begun += self._hosts.empty()
         try:
-            await self._frontier.release([*held, *(request.id for request in not_begun if request.id != ROBOTS)])
+            await self._frontier.release([*held, *(request.id for request in not_begun if request.id > ROBOTS)])
         except FrontierError as error:
             log.warning("URLs that wait cannot be given back before the next start: %s", error)
         await self.close()

@@ -223,7 +223,7 @@ def _tries(known: Known, retries: int) -> list[str]:
 
 def _place(known: Known) -> str:
     if known.parent is None:
-        return "It is a seed."
+        return "A sitemap names it." if known.depth else "It is a seed."
     if known.depth == 0:
         return "A seed was redirected to it."
     return f"It lies {_number(known.depth, 'link')} from a seed."

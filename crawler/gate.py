@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from crawler.answers import answer
 from crawler.fetcher import Fetcher, FetchError
@@ -29,7 +30,8 @@ from parsers.page import Response
 log = logging.getLogger(__name__)
 
 ROBOTS = 0
-"""The id of a request for a robots.txt, which is no URL of the frontier. Its parent is the origin that it is for."""
+"""The id of a request for a robots.txt, which is no URL of the frontier. Its parent is the origin that it is for.
+Those of sitemaps are smaller, those of the frontier's URLs larger."""
 _LARGE = 10_000  # characters: a larger robots.txt is parsed in a thread
 _LONGEST_BACKOFF = 30.0  # seconds between attempts to have a robots.txt
 
@@ -42,6 +44,23 @@ class _Held:
     since: float  # of the monotonic clock
     tries: int = 0
     requests: list[Request] = field(default_factory=list)
+
+
+class Turns(Protocol):
+    """Who makes requests that are neither for robots.txt nor for URLs of the frontier: see `Sitemaps`."""
+
+    @property
+    def busy(self) -> bool:
+        """Are there such requests still to be made?"""
+
+    def met(self, origin: str, rules: Rules | None) -> None:
+        """A page of this origin may be asked for now: its robots.txt is known, or (None) ignored."""
+
+    def begin(self, turn: Request, failure: Failure | None = None) -> None:
+        """It is the turn of such a request, which has started, or it has come to nothing."""
+
+    def refuse(self, turn: Request, reason: str) -> None:
+        """Such a request will not be asked for."""
 
 
 class Gate:
@@ -68,6 +87,8 @@ class Gate:
         self._traps = traps
         self._held: dict[str, _Held] = {}  # by origin
         self._asking: set[asyncio.Task[None]] = set()
+        self.turns: Turns
+        """To be set before anything is admitted."""
         self.opened: Callable[[], None] = lambda: None
         """Called when a request for a robots.txt has gone out, and when it has ended."""
 
@@ -124,12 +145,22 @@ class Gate:
         self._hosts.set_pace(host, delay, "Crawl-delay of its robots.txt")
 
     def _pass(self, request: Request, rules: Rules | None) -> None:
+        if request.id > ROBOTS:
+            self.turns.met(urls.origin(request.url), rules)
         if rules is not None and rules.delay > self._settings.max_crawl_delay:
-            self._ledger.refuse(request, "crawl_delay")
+            self._refuse(request, "crawl_delay")
         elif rules is not None and (reason := rules.refusal(request.url)) is not None:
-            self._ledger.refuse(request, reason)
-        elif self._is_no_trap(request):  # last: what is not asked for must not stand in the way of another spelling
+            self._refuse(request, reason)
+        elif request.id < ROBOTS or self._is_no_trap(
+            request
+        ):  # last: what is not asked for must not stand in the way of another spelling
             self._hosts.offer([request], time.monotonic())
+
+    def _refuse(self, request: Request, reason: str) -> None:
+        if request.id < ROBOTS:
+            self.turns.refuse(request, reason)
+        else:
+            self._ledger.refuse(request, reason)
 
     def _hold(self, request: Request, origin: str) -> None:
         held = self._held.get(origin)
@@ -143,7 +174,7 @@ class Gate:
         self._hosts.offer([turn], time.monotonic(), first=True)
 
     def ask(self, turn: Request) -> None:
-        """It is the host's turn to be asked for a robots.txt."""
+        """It is the host's turn to be asked for what is no URL of the frontier."""
         self._hosts.started(turn.host, time.monotonic())
         self._begin(turn)
 
@@ -152,6 +183,9 @@ class Gate:
         self._begin(turn, failure)
 
     def _begin(self, turn: Request, failure: Failure | None = None) -> None:
+        if turn.id < ROBOTS:
+            self.turns.begin(turn, failure)
+            return
         task = asyncio.create_task(self._ask(turn, failure), name=turn.url)
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
@@ -159,7 +193,7 @@ class Gate:
     async def _ask(self, turn: Request, failure: Failure | None) -> None:
         origin = turn.parent or ""
         try:
-            came = failure or await self._fetch(turn)
+            came = failure or await self.fetch(turn, MOST)
             if (next_turn := await self._redirected(came, turn)) is not None:
                 self._offer(next_turn)
             elif isinstance(came, Failure) and came.code == "private_address" and turn.host == self._held[origin].host:
@@ -177,12 +211,13 @@ class Gate:
                 await self._open(origin, None)
         self.opened()
 
-    async def _fetch(self, turn: Request) -> Response | Failure:
+    async def fetch(self, turn: Request, most: int) -> Response | Failure:
+        """Make a request whose turn it is; a body of more than so many bytes is cut there."""
         began = time.monotonic()
         came: Response | Failure | None = None
         try:
             sent = partial(self._sent, turn.host)
-            came = await self._fetcher.fetch(turn.url, addresses=turn.addresses, sent=sent, max_body=MOST, cut=True)
+            came = await self._fetcher.fetch(turn.url, addresses=turn.addresses, sent=sent, max_body=most, cut=True)
         except FetchError as error:
             came = error.failure
         finally:
@@ -222,7 +257,7 @@ class Gate:
             if lost is None:
                 self._pass(request, rules)
             else:
-                self._ledger.refuse(request, lost)
+                self._refuse(request, lost)
 
     async def give_up(self, name: str) -> None:
         """Refuse, in one step, all that waits of a host that was given up."""
@@ -232,7 +267,7 @@ class Gate:
             if request.id == ROBOTS:
                 await self._open(request.parent or "", None)
             else:
-                self._ledger.refuse(request, why)
+                self._refuse(request, why)
         try:
             await self._frontier.drop(name, why)
         except FrontierError as error:  # it only spares work: each URL of the host is refused by itself
@@ -278,7 +313,7 @@ class Gate:
         for task in self._asking:
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
-        return [request.id for held in self._held.values() for request in held.requests]
+        return [request.id for held in self._held.values() for request in held.requests if request.id > ROBOTS]
 
 
 def _problem(came: Response | Failure) -> str:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -83,6 +83,8 @@ class Commit:
         self._traps = traps
         self.admit: Callable[[str], None] = lambda host: None
         """Called with a host that the redirect of a seed has brought into scope."""
+        self.linked: Callable[[Sequence[str]], Awaitable[None]]
+        """Called with sitemaps that a page names, before that page is settled; to be set before the first batch."""
         self.committed: Callable[[], None] = lambda: None
         """Called after each batch."""
 
@@ -93,6 +95,9 @@ class Commit:
             host = urls.host(found.urls[0])
             await self._frontier.note(f"scope:{host}", "")
             self.admit(host)
+        for item in batch.finished:
+            if item.sitemaps:
+                await self.linked(item.sitemaps)
         new = await self._frontier.finish(self._traps.sink(batch.finished), batch.positions)
         self._traps.learn(batch.finished, new, time.time())
         self._stats.learn(batch.tidings)
@@ -244,8 +249,13 @@ class Ledger:
         if failure:
             return Finished(request.id, "failed", request.attempt, status, failure.code, visit=visit)
         likeness = changes.likeness(outcome, visit)
+        sitemaps = outcome.page.sitemaps if outcome.page else ()
         return Finished(
-            request.id, "crawled", request.attempt, status, found=outcome.found, visit=visit, likeness=likeness
+            *(request.id, "crawled", request.attempt, status),
+            found=outcome.found,
+            visit=visit,
+            likeness=likeness,
+            sitemaps=sitemaps,
         )
 
 

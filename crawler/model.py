@@ -63,7 +63,7 @@ class Request:
 
 @dataclass(slots=True, frozen=True)
 class Found:
-    """URLs found together: by one page, or named as seeds (parent None, depth 0)."""
+    """URLs found together: by one page, or (parent None) named as seeds (depth 0), or by a sitemap (depth 1)."""
 
     urls: Sequence[str]  # WHATWG-serialised, http or https, without a fragment
     depth: int
@@ -123,3 +123,4 @@ class Finished:
     found: Sequence[Found] = ()
     visit: Visit | None = None  # what to keep of one that is crawled or failed; in a recrawl never None for those
     likeness: int | None = None  # what its content has in common with other pages that are the same; see changes.py
+    sitemaps: Sequence[str] = ()  # that its page names

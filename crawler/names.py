@@ -75,10 +75,10 @@ class Names:
             return
         self._hosts.started(host, now)
         self._hosts.sent(host, now)
-        if request.id != ROBOTS:
+        if request.id > ROBOTS:
             await self._ledger.add(Outcome(request, time.time() - elapsed, elapsed, failure=failure))
         self._hosts.done(Answer(host, None, failure.code, elapsed), time.monotonic())
-        if request.id == ROBOTS:
+        if request.id <= ROBOTS:
             self._gate.failed(request, failure)
 
     async def close(self) -> None:

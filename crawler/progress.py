@@ -128,6 +128,9 @@ def summary(now: Snapshot, *, pages: int, refused: Mapping[str, int], places: Se
     if now.statuses:
         lines.append(f"Answers: {tally(now.statuses)}")
     lines += _reasons("Failed", now.errors) + _reasons("Refused", refused) + _reasons("Links not followed", now.skipped)
+    if now.sitemaps.read or now.sitemaps.failed:
+        failed = f", {now.sitemaps.failed:,} failed" if now.sitemaps.failed else ""
+        lines.append(f"Sitemaps: {now.sitemaps.read:,} read{failed}, {count(now.sitemaps.urls, 'URL')}")
     for name, field in now.fields.items():
         lines.append(f"Field {plain(name)}: {field.empty:,} of {field.items:,} empty")
     if now.state == "finished" and now.pages == now.failed:

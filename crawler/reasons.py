@@ -61,6 +61,7 @@ _TABLE = (
     Reason("nofollow", "the page that holds the link asks not to follow it", "skipped"),
     Reason("unwanted", "the function follow of --hook does not want it", "skipped"),
     Reason("too_long", "the URL is longer than --max-url-length", "skipped"),
+    Reason("other_host", "a sitemap of another host names it", "skipped"),
     Reason("stripped", "links to it are followed without parameters of --strip-params", "skipped"),
 )
 

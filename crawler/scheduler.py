@@ -183,7 +183,7 @@ class Scheduler:
         while not self._ended():
             now = time.monotonic()
             while self._may_start() and (request := self._hosts.take(now)) is not None:
-                if request.id == ROBOTS:
+                if request.id <= ROBOTS:
                     self._gate.ask(request)
                 else:
                     self._queue.put_nowait(request)
@@ -204,7 +204,9 @@ class Scheduler:
         if counts.in_hand:
             return False
         most = self._settings.max_pages
-        return counts.waiting == 0 or (most is not None and counts.pages >= most)
+        if most is not None and counts.pages >= most:
+            return True
+        return counts.waiting == 0 and not self._gate.turns.busy
 
 
 async def _woken(event: asyncio.Event, seconds: float | None) -> None:

@@ -37,9 +37,11 @@ class Scope:
 
     def refusal(self, url: str) -> str | None:
         """The reason why a URL is not followed wherever it is found, or None."""
-        if self._settings.scope != "any" and self._place(urls.host(url)) not in self._places:
-            return "scope"
-        return self._mismatch(url)
+        return self._mismatch(url) if self.covers(urls.host(url)) else "scope"
+
+    def covers(self, host: str) -> bool:
+        """Is this host (name and port) in scope?"""
+        return self._settings.scope == "any" or self._place(host) in self._places
 
     def _mismatch(self, url: str) -> str | None:
         if len(url) > self._settings.max_url_length:

@@ -71,6 +71,12 @@ class Settings:
     exclude: tuple[re.Pattern[str], ...] = setting(
         (), many(regex()), "follow no URL in which one of these is found", group="What to crawl"
     )
+    sitemaps: bool = setting(
+        True,
+        boolean(),
+        "find and read sitemaps: those that robots.txt names, or /sitemap.xml, and those that pages name",
+        group="What to crawl",
+    )
     order: Order = setting(
         "breadth",
         choice("breadth", "depth", "priority", metavar="ORDER"),

@@ -34,6 +34,15 @@ class FieldCount:
     empty: int = 0
 
 
+@dataclass(slots=True)
+class SitemapCount:
+    """What came of sitemaps in this run."""
+
+    read: int = 0
+    urls: int = 0  # in scope, and allowed to be named there; known ones too
+    failed: int = 0  # could not be had, or were none; not those that nothing names
+
+
 @dataclass(slots=True, frozen=True)
 class Snapshot:
     """The crawl at one moment. The fields down to `verdict` are the contract of /api/status."""
@@ -59,6 +68,7 @@ class Snapshot:
     hosts: int  # known
     trouble: str | None  # why nothing can be saved at the moment
     fields: dict[str, FieldCount] = field(default_factory=dict)  # of the rules
+    sitemaps: SitemapCount = field(default_factory=SitemapCount)
 
 
 @dataclass(slots=True, frozen=True)
@@ -160,6 +170,7 @@ class Stats:
         self.errors: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
         self.processor = 0.0  # seconds, of crew processes
+        self.sitemaps = SitemapCount()
         self.items: Counter[str] = Counter()
         self.empty: Counter[str] = Counter()
         self._recent: deque[RecentPage] = deque(maxlen=_RECENT)

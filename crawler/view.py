@@ -159,6 +159,7 @@ class View:
             concurrency=self._settings.concurrency,
             hosts=len(self._frontier.hosts()),
             trouble=self._trouble(),
+            sitemaps=replace(stats.sitemaps),
             fields={name: FieldCount(stats.items[name], stats.empty[name]) for name in self._fields},
         )
 

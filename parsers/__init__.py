@@ -80,6 +80,7 @@ def read(response: Response, asked: Asked = USUALLY) -> Page:
     page.robots = list(dict.fromkeys(robots)) or None
     discovery.headers(headers, finds)
     finds.settle(response.url)
+    page.sitemaps = finds.sitemaps
     page.more_links, page.facts = finds.more_links, {**finds.facts(), **(page.facts or {})} or None
     if directives.forbid_following(robots):
         page.nofollow = frozenset([*page.links, *page.more_links])

@@ -42,6 +42,7 @@ _LOADED = {
     "prerender": "preload",
 }
 """What of a link's rel loads something, and of which kind it is."""
+_SITEMAP = "rel=sitemap"
 _READABLE = re.compile(
     r"\s*(?:$|text/html|application/xhtml\+xml|application/(?:rss|atom|feed|rdf)\+|text/plain|application/pdf)"
 )
@@ -64,8 +65,13 @@ class Finds:
 
     @property
     def more_links(self) -> list[str]:
-        """All other pages that it names, each once."""
-        return list(dict.fromkeys(url for urls in self._pages.values() for url in urls))
+        """All other pages that it names, each once; sitemaps are none."""
+        return list(dict.fromkeys(url for kind, urls in self._pages.items() if kind != _SITEMAP for url in urls))
+
+    @property
+    def sitemaps(self) -> list[str]:
+        """The sitemaps that it names, each once."""
+        return list(self._pages.get(_SITEMAP, ()))
 
     def facts(self) -> dict[str, dict[str, list[str]]]:
         """`more_links` and `resources` by kind: absolute http(s) URLs without a fragment, document order, each once."""
@@ -119,7 +125,7 @@ class Finds:
         loaded, page = _of_rels(rels[:_LONGEST])
         if loaded is not None:
             self.load(loaded, reference)
-        elif page is not None and (media is None or _READABLE.match(media)):
+        elif page is not None and (media is None or page == _SITEMAP or _READABLE.match(media)):
             self.page(switch, page, reference)
 
 

@@ -38,6 +38,7 @@ class Page:
     redirect_to: str | None = None  # absolute target of a 3xx with a Location that is http(s)
     links: list[str] = field(default_factory=list)  # of a and area: absolute http(s), no fragment, document order, once
     more_links: list[str] = field(default_factory=list)  # other pages that it names, likewise
+    sitemaps: list[str] = field(default_factory=list)  # that it names (rel=sitemap), likewise; not in `more_links`
     nofollow: frozenset[str] = frozenset()  # those of both that the page asks not to follow
     data: Any = None  # fields cut out by rules
     sought: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # by field: how often sought, how often missing

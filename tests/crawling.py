@@ -45,8 +45,8 @@ class Run:
         return summary
 
 
-DEFAULTS = ["--port=off"]
-"""What a crawl is started with, unless the test says something else of it."""
+DEFAULTS = ["--port=off", "--sitemaps=false"]
+"""What a crawl is started with, unless the test says something else of it: sitemaps are requests that few expect."""
 
 
 class Crawl:

@@ -18,7 +18,7 @@ from benchmarks.faults import CREW_POINTS, POINTS
 from benchmarks.kills import Killer, left
 from benchmarks.sites import Shape
 from tests import crash_on_poison
-from tests.crawling import QUICK, ROOT, Crawl, Run, crawl
+from tests.crawling import DEFAULTS, QUICK, ROOT, Crawl, Run, crawl
 from tests.site import Arrival, Site
 
 CREW = "--processes=3"
@@ -119,7 +119,7 @@ async def test_they_end_with_the_first_process_and_hold_its_lock_until_then(wide
 async def test_one_that_outlives_the_first_keeps_others_out(wide: Site, job: Path) -> None:
     reached = wide.reached(50)
     first = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(ROOT / "crawl.py"), CREW, "--port=off", f"--job={job}", *QUICK, wide.url("/")),
+        *(sys.executable, str(ROOT / "crawl.py"), CREW, *DEFAULTS, f"--job={job}", *QUICK, wide.url("/")),
         stdout=asyncio.subprocess.DEVNULL,  # not a pipe, which a frozen process would keep open
         stderr=asyncio.subprocess.DEVNULL,
     )
@@ -220,7 +220,7 @@ async def test_pages_that_crash_them_are_found_out_and_the_others_are_crawled(
         wide.page(path, title=crash_on_poison.TITLE, delay=0.01)
     wide.page("/", *links)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.crash_on_poison", CREW, "--port=off", f"--job={job}", *QUICK, "--per-host=50"),
+        *(sys.executable, "-m", "tests.crash_on_poison", CREW, *DEFAULTS, f"--job={job}", *QUICK, "--per-host=50"),
         wide.url("/"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -17,8 +17,10 @@ from tests.crawling import ROOT, Crawl, crawl
 @pytest.mark.usefixtures("processes")
 async def test_the_built_in_web_is_crawled_completely_and_each_page_once(tmp_path: Path) -> None:
     job = tmp_path / "job"
-    run = await crawl(job, "demo:", "--delay=0", "--per-host=60", "--retries=0")
+    run = await crawl(job, "demo:", "--delay=0", "--per-host=60", "--retries=0", "--sitemaps=true")
     assert run.code == 0, run.err
+    sitemaps = run.summary["sitemaps"]
+    assert (sitemaps["read"], sitemaps["failed"]) == (Shape().hosts, 0)
     port = tomllib.loads((job / "job.toml").read_text())["demo"]["port"]
     web = Web(Shape())
     assert {url: record["status"] for url, record in run.by_url.items()} == web.expected(port)
