@@ -151,9 +151,8 @@ class Gate:
             self._refuse(request, "crawl_delay")
         elif rules is not None and (reason := rules.refusal(request.url)) is not None:
             self._refuse(request, reason)
-        elif request.id < ROBOTS or self._is_no_trap(
-            request
-        ):  # last: what is not asked for must not stand in the way of another spelling
+        elif request.id < ROBOTS or self._is_no_trap(request):
+            # It was looked at last: what is not asked for must not stand in the way of another spelling.
             self._hosts.offer([request], time.monotonic())
 
     def _refuse(self, request: Request, reason: str) -> None:

@@ -43,8 +43,8 @@ _DEEPEST = 3  # indexes within each other
 _MOST_LINKED = 100  # sitemaps of a host that are read because its pages name them; a hostile one has as many as pages
 _EARLY = 20  # sitemaps of a source that go before its host's pages; later ones take turns with these
 _LARGE = 10_000  # bytes: a larger body is read in a thread
-_PIECE = 128 * 1024  # bytes that are read at once: some 1,000 URLs, and 20 ms of a thread
-_BATCH = 1_000  # URLs that are sorted before the loop goes on, some 5 ms
+_PIECE = 128 * 1024  # bytes that are read at once: some 1,300 URLs, and 15 ms of a thread
+_BATCH = 1_000  # URLs that are sorted before the loop goes on, some 3 ms
 _LONGEST_BACKOFF = 60.0  # seconds between tries
 _TRY_AGAIN = 2.0  # seconds between attempts to keep what was found when the frontier fails
 
