@@ -78,7 +78,7 @@ class FailingFrontier(MemoryFrontier):
 
 @pytest.fixture
 def settings() -> Settings:
-    return Settings(delay=0, concurrency=10, retries=0)
+    return Settings(sitemaps=False, delay=0, concurrency=10, retries=0)
 
 
 @pytest.fixture
@@ -222,7 +222,7 @@ async def test_slow_hosts_do_not_take_all_windows(site: Site, fetcher: Fetcher) 
         site.raw(f"/{number}", b"", status=503, headers={"Retry-After": "600"})
     site.page("/quick", *(f"/quick/{number}" for number in range(50)))
     slow = [site.url(f"/{number}", f"h{host}.localhost") for host in range(30) for number in range(400)]
-    settings = Settings(delay=0, per_host=100, concurrency=10, retries=0, robots="ignore")
+    settings = Settings(sitemaps=False, delay=0, per_host=100, concurrency=10, retries=0, robots="ignore")
     store, frontier = ListStore(), MemoryFrontier()
     engine = Engine(settings, frontier, OnePlace(store), fetcher, [*slow, site.url("/quick")])
     engine.ticked.append(lambda: engine.stop() if frontier.host_counts(f"127.0.0.1:{site.port}").pages == 51 else None)
