@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 A = TypeVar("A")
 T = TypeVar("T")
 
+_CORES = os.cpu_count() or 1  # asked once: it takes the system longer than to read a small page
+
 
 class _Job:
     """One piece of work, for somebody who waits on a loop."""
@@ -103,7 +105,7 @@ class Threads:
             job.loop.call_soon(self._fill, self._jobs)  # not at once: what waits may be cancelled in the same turn
 
     def _fill(self, jobs: "SimpleQueue[_Job | None]") -> None:
-        while jobs is self._jobs and len(self._threads) < (os.cpu_count() or 1):
+        while jobs is self._jobs and len(self._threads) < _CORES:
             thread = threading.Thread(target=_serve, args=(jobs,), name="parser", daemon=True)
             self._threads.add(thread)
             thread.start()
