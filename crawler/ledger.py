@@ -251,7 +251,10 @@ class Ledger:
         likeness = changes.likeness(outcome, visit)
         sitemaps = outcome.page.sitemaps if outcome.page else ()
         return Finished(
-            *(request.id, "crawled", request.attempt, status),
+            request.id,
+            "crawled",
+            request.attempt,
+            status,
             found=outcome.found,
             visit=visit,
             likeness=likeness,

@@ -61,7 +61,7 @@ class Scope:
         # Most links stay on the page's own host, so that host is looked up once, not once a link.
         home = urls.origin(request.url) + "/"
         obey = self._settings.of(request.host).robots == "obey"
-        at_home = self._settings.scope == "any" or self._place(request.host) in self._places
+        at_home = self.covers(request.host)
         plain = not (self._settings.include or self._settings.exclude)
         longest = self._settings.max_url_length
         links, changed = self._strip.all(self._wanted(page, skipped, obey=obey))
@@ -87,8 +87,7 @@ class Scope:
         if page.more_links and page.follow is None:
             links = list(dict.fromkeys([*links, *page.more_links]))
         for unwanted, reason in ((page.nofollow if obey else (), "nofollow"), (page.unwanted, "unwanted")):
-            if unwanted:
-                wanted = [url for url in links if url not in unwanted]
+            if unwanted and len(wanted := [url for url in links if url not in unwanted]) < len(links):
                 skipped[reason] = len(links) - len(wanted)
                 links = wanted
         return links

@@ -21,8 +21,8 @@ class Verdict:
     """What limits the speed now."""
 
     limit: str
-    """starting, workers, server, politeness, silence, robots, processor, retries, empty, crew, store, paused or
-    finished"""
+    """starting, workers, server, politeness, silence, address, dns, robots, processor, retries, empty, crew, store,
+    paused or finished"""
     text: str  # a sentence for people
 
 

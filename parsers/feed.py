@@ -17,11 +17,9 @@ import orjson
 
 from parsers import charset, dates, mime, urls
 from parsers.discovery import Finds
-from parsers.page import Page, Response
+from parsers.page import MOST_LINKS, Page, Response
 from parsers.xmlstream import PIECE, XML, Element, Records
 
-MOST_LINKS = 50_000
-"""Links that are read, as of an HTML page."""
 MOST_ENTRIES = 1_000
 """Entries that are told in `facts`. Feeds have some tens; archives of podcasts a thousand."""
 _LOOKED_AT = 4_096  # bytes in which JSON must say that it is a feed, unless its content type does

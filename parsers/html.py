@@ -12,11 +12,9 @@ from lxml.etree import _Element as Element  # the name by which lxml's type stub
 
 from parsers import charset, directives, discovery, facts, fields, likeness, mime, urls
 from parsers.discovery import Finds
-from parsers.page import Page, Response
+from parsers.page import MOST_LINKS, Page, Response
 from parsers.text import main_text
 
-MOST_LINKS = 50_000
-"""Links of a page that are read: as many as a sitemap may have (sitemaps.org). A hostile page has ten times more."""
 DEEPEST = 2048
 """Elements in each other that libxml2 reads with huge_tree; without it, 255."""
 _ANSWERS = range(200, 300)  # statuses of pages that are what they were asked for

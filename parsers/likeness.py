@@ -4,7 +4,8 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-_MOST_LINKS = 50_000  # that are looked at
+from parsers.page import MOST_LINKS
+
 _LONG_VALUE = re.compile(rb"(?<==)[^&;#\s]{8,}")
 _LONG_PARAMETER = re.compile(rb"[?&](?:amp;)?[^=&;#?]*=[^&;#\s]{8,}")
 _LONG_IN_URL = re.compile(r"[?&][^=&?\n]*=[^&\n]{8,}")
@@ -21,7 +22,7 @@ def likeness(url: str, body: bytes) -> int | None:
     plain = body
     for value in _LONG_VALUE.findall(url.partition("?")[2].encode())[:_MOST_OWN]:
         plain = plain.replace(value, b"")
-    parts = plain.split(b"href=", _MOST_LINKS)
+    parts = plain.split(b"href=", MOST_LINKS)
     for number, part in enumerate(parts):
         quote = part[:1]
         end = part.find(quote, 1) if quote in (b'"', b"'") else part.find(b">")

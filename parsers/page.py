@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+MOST_LINKS = 50_000
+"""Links of a page that are read: as many as a sitemap may have (sitemaps.org). A hostile page has ten times more."""
+
 
 @dataclass(slots=True, frozen=True)
 class Response:

@@ -5,11 +5,9 @@ from collections.abc import Mapping
 
 from parsers import charset, feed, html, mime, sitemap, urls
 from parsers.discovery import Finds
-from parsers.page import Page, Response
+from parsers.page import MOST_LINKS, Page, Response
 from parsers.xmlstream import DEEPEST, PIECE, XML, TooDeepError, encoding, plain
 
-MOST_LINKS = 50_000
-"""Links that are read, as of an HTML page."""
 _MOST_TITLE = 1_000  # characters that are kept
 _MOST_PIECES = 100  # of the title's text, each of some hundred characters
 

@@ -4,6 +4,7 @@ import heapq
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 
@@ -94,7 +95,7 @@ class World:
                 self.hosts.give_back(request, self.now)
                 self.ends[request.id] += 1
             else:
-                self.later(self.draw.choice([0.0, 0.0, 0.6]), lambda request=request: self.start(request))  # type: ignore[misc]
+                self.later(self.draw.choice([0.0, 0.0, 0.6]), partial(self.start, request))
         self.check()
 
     def start(self, request: Request) -> None:
