@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from crawler.kinds import Kind, many, optional, text
+from crawler.kinds import Kind, one_or_many, optional, text
 from crawler.options import setting
 from parsers.fields import TYPES, Extract, Field
 from parsers.selectors import Selector
@@ -72,31 +72,20 @@ def _toml(field: Field) -> object:
     return table | ({"attribute": field.attribute} if field.attribute is not None else {})
 
 
-def _texts(kind: Kind[str]) -> Kind[tuple[str, ...]]:
-    """One or several."""
-    several = many(kind, least=1)
-    return Kind(
-        several.allowed,
-        kind.metavar,
-        lambda value: several.read(value if isinstance(value, list) else [value]),
-        toml=list,
-    )
-
-
 @dataclass(slots=True, frozen=True)
 class ExtractSection:
     """One section."""
 
     match: tuple[str, ...] = setting(
         (),
-        _texts(text(r"\S+", "a URL pattern", "URL")),
+        one_or_many(text(r"\S+", "a URL pattern", "URL")),
         "the pages: URLs in which * is any text without a slash, ** any text",
     )
     each: str | None = setting(
         None, optional(_selector()), "one item for each element that this selects; none: one a page"
     )
     follow: tuple[str, ...] | None = setting(
-        None, optional(_texts(_selector())), "follow only the links that these select, or that lie within"
+        None, optional(one_or_many(_selector())), "follow only the links that these select, or that lie within"
     )
     fields: tuple[tuple[str, Field], ...] = setting((), _fields(), "the fields, each a selector or a table")
 

@@ -282,6 +282,18 @@ def many(kind: Kind[T], *, least: int = 0, commas: bool = False, empty: str = ""
     )
 
 
+def one_or_many(kind: Kind[T]) -> Kind[tuple[T, ...]]:
+    """Another kind, or a list of it that is not empty; for files alone."""
+
+    def read(value: object) -> tuple[T, ...]:
+        values = value if isinstance(value, list) else [value]
+        if not values:
+            raise ValueError(kind.allowed)
+        return tuple(map(kind.read, values))
+
+    return Kind(kind.allowed, kind.metavar, read, toml=lambda values: [kind.toml(value) for value in values])
+
+
 def plain(text: str) -> str:
     """Text as it may stand in a message of one line: printable, and not too long."""
     text = text if text.isprintable() else ascii(text)[1:-1]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from crawler.kinds import Kind, choice, header, integer, many, optional, seconds
+from crawler.kinds import Kind, choice, header, integer, many, one_or_many, optional, seconds
 from crawler.options import setting
 from parsers import urls
 
@@ -14,17 +14,11 @@ _ODD = re.compile(r"[\s/?#@\\]")  # what ends a host in a URL
 _PORT = re.compile(r":[0-9]+$")  # "[::1]" has none
 
 
-def _patterns() -> Kind[tuple[str, ...]]:
-    """Hosts, each a name with a "*" for any text, spelled as in URLs; a port counts only when it is named."""
+def _pattern_of_hosts() -> Kind[str]:
+    """Hosts by a name with a "*" for any text, spelled as in URLs; a port counts only when it is named."""
     allowed = 'hosts such as "example.com", "*.example.com" or "example.com:8080"'
 
-    def read(value: object) -> tuple[str, ...]:
-        values = value if isinstance(value, list) else [value]
-        if not values:
-            raise ValueError(allowed)
-        return tuple(map(read_one, values))
-
-    def read_one(value: object) -> str:
+    def read(value: object) -> str:
         if not isinstance(value, str) or _ODD.search(value):
             raise ValueError(allowed)
         try:
@@ -33,7 +27,7 @@ def _patterns() -> Kind[tuple[str, ...]]:
             raise ValueError(allowed) from None
         return host if _PORT.search(value) else host.rpartition(":")[0]
 
-    return Kind(allowed, "HOST", read, toml=list)
+    return Kind(allowed, "HOST", read)
 
 
 _ROBOTS: Kind[Literal["obey", "ignore"]] = choice("obey", "ignore")
@@ -45,7 +39,7 @@ class HostSection:
 
     match: tuple[str, ...] = setting(
         (),
-        _patterns(),
+        one_or_many(_pattern_of_hosts()),
         "the hosts that it holds for, one or a list; * is any text, and without a port it is all ports",
     )
     delay: float | None = setting(

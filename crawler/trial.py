@@ -1,5 +1,6 @@
 """--try=URL: one page is fetched, and what would be kept of it is shown, so that rules can be tried out."""
 
+import json
 import sys
 from functools import partial
 from typing import TextIO
@@ -91,5 +92,9 @@ def _write(shown: dict[str, object], out: TextIO) -> None:
         out.write(orjson.dumps(shown, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
         return
     from rich.console import Console
+    from rich.highlighter import JSONHighlighter
 
-    Console(file=out).print_json(orjson.dumps(shown).decode())
+    text = orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()
+    # JSON may hold controls that a terminal obeys, beyond those of ASCII, and what turns the writing round.
+    harmless = "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+    Console(file=out).print(JSONHighlighter()(harmless), soft_wrap=True)
