@@ -19,7 +19,7 @@ from crawler.guard import Guard
 from crawler.hosts import Hosts
 from crawler.job import JobError
 from crawler.ledger import Commit, Ledger, Troubles
-from crawler.model import Change, CrewError, Found, Request
+from crawler.model import Change, CrewError, Found, PageReader, Request
 from crawler.names import Names
 from crawler.pace import OWN_PACE, SECTION_PACE, Pace
 from crawler.reasons import GIVEN_UP
@@ -32,7 +32,7 @@ from crawler.sitemaps import Sitemaps
 from crawler.stats import RunState, Stats
 from crawler.traps import TRAPS, Traps
 from crawler.view import View
-from crawler.worker import Reading, Workers
+from crawler.worker import Workers
 from parsers import parse
 from storage import Places
 
@@ -99,7 +99,7 @@ class Engine:
         self._ledger.troubled = partial(self._troubles.tell, "ledger")
         self._troubles.over = self._scheduler.wake
         self._commit.committed = self._scheduler.added
-        reading: Reading = partial(parse, asked=settings.asked)
+        reading: PageReader = partial(parse, asked=settings.asked)
         self._hook = _hook(settings.hook) if settings.hook else None
         if self._hook:
             reading = self._hook.after(reading)

@@ -13,7 +13,7 @@ import inspect
 import logging
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,7 +25,7 @@ import orjson
 from lxml.etree import _Element as Element  # the name by which lxml's type stubs know it
 
 from crawler.kinds import plain
-from crawler.model import UserError
+from crawler.model import PageReader, UserError
 from parsers import html
 from parsers.page import Page, Response
 from parsers.selectors import Selector
@@ -68,8 +68,6 @@ class HookPage:
         return [] if self.tree is None else list(selector.select(self.tree))
 
 
-Reading = Callable[[Response], Awaitable[Page]]
-"""What makes a page of a response."""
 Parse = Callable[[HookPage], Any]
 Follow = Callable[[str, HookPage], Any]
 
@@ -88,7 +86,7 @@ class Hook:
         self._selectors: dict[str, Selector] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hook")
 
-    def after(self, parse: Reading) -> Reading:
+    def after(self, parse: PageReader) -> PageReader:
         """The same reading of pages, with the hook behind it."""
 
         async def read(response: Response) -> Page:

@@ -1,6 +1,6 @@
 """The words of the crawl: what passes between the rooms."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,6 +14,9 @@ class UserError(Exception):
 class CrewError(Exception):
     """A process of the crew dies again and again; the message is one line for the user."""
 
+
+PageReader = Callable[[Response], Awaitable[Page]]
+"""What makes a page of a response."""
 
 State = Literal["waiting", "in_hand", "crawled", "failed", "refused"]
 """Of a URL in the frontier. waiting: to be asked for, perhaps not before it is due; in_hand: handed out by `claim`;

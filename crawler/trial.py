@@ -10,9 +10,9 @@ import orjson
 from crawler import fetcher as fetching
 from crawler.fetcher import FetchError
 from crawler.guard import Guard
-from crawler.hook import Hook, Reading
+from crawler.hook import Hook
 from crawler.kinds import plain
-from crawler.model import UserError
+from crawler.model import PageReader, UserError
 from crawler.options import SettingsError
 from crawler.resolver import ResolveError, Resolver
 from crawler.settings import Settings
@@ -42,7 +42,7 @@ async def _page(settings: Settings, url: str) -> tuple[Response, Page]:
     fetcher = fetching.make(settings, guard, [url], concurrency=1)
     resolver = Resolver(settings.dns_server, deadline=settings.connect_timeout)
     hook = Hook(settings.hook) if settings.hook else None
-    reading: Reading = partial(parse, asked=settings.asked)
+    reading: PageReader = partial(parse, asked=settings.asked)
     if hook:
         reading = hook.after(reading)
     try:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
 
@@ -12,15 +11,10 @@ from tornado.queues import Queue
 from crawler.answers import answer
 from crawler.fetcher import Fetcher, FetchError
 from crawler.ledger import Ledger
-from crawler.model import Answer, Failure, Outcome, Request
+from crawler.model import Answer, Failure, Outcome, PageReader, Request
 from crawler.scope import Scope
-from parsers.page import Page, Response
 
 log = logging.getLogger(__name__)
-
-
-Reading = Callable[[Response], Awaitable[Page]]
-"""What makes a page of a response."""
 
 
 class Politeness(Protocol):
@@ -47,7 +41,7 @@ class Workers:
         fetcher: Fetcher,
         scope: Scope,
         ledger: Ledger,
-        parse: Reading,
+        parse: PageReader,
     ) -> None:
         self._count = count
         self._queue = queue

@@ -27,9 +27,9 @@ from crawler.crew.wire import Admit, Begin, Hurry, Kept, Order, Pin, Report, Sen
 from crawler.frontier import FrontierError
 from crawler.guard import Guard
 from crawler.ledger import Batch, Ledger
-from crawler.model import Answer, Request
+from crawler.model import Answer, PageReader, Request
 from crawler.scope import Scope
-from crawler.worker import Reading, Workers
+from crawler.worker import Workers
 from parsers import urls
 
 log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class _Member:
         self._ledger.troubled = lambda trouble: wire.send(Trouble(trouble))
         stores = storage.Places(settings.store, settings.job).stores(begin.series, begin.number)
         self._ledger.use(stores, begin.positions)
-        reading: Reading = partial(parsers.parse, asked=settings.asked, at_once=_AT_ONCE)
+        reading: PageReader = partial(parsers.parse, asked=settings.asked, at_once=_AT_ONCE)
         if settings.hook:
             from crawler.hook import Hook
 
